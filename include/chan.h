@@ -1,0 +1,43 @@
+/* chan.h - a channel between two processes: frames of messages over a Unix socket, bounded both ways.
+ *
+ * A frame is a 4-byte big-endian length (at most 1 MiB) and so many bytes of messages back to back. What is
+ * sent during one turn of the loop leaves as one frame. hello goes first both ways and is checked here:
+ * protocol id, and that the message table allows this sender to say what it says. A peer that breaks the
+ * protocol costs its channel only: `closed` is called with E_PROTOCOL.
+ */
+#ifndef CHAN_H
+#define CHAN_H
+#include "loop.h"
+#include "msg.h"
+
+#define CHAN_FRAME_MAX (1024 * 1024)
+
+struct chan;
+
+struct chan_hooks {
+	/* One message. `fd` is -1, or a descriptor that now belongs to the callee. */
+	void	(*message)(struct chan *, enum msg_type, const void *data, int fd, void *owner);
+	/* Both hellos are through; `slot` and `pid` are the peer's. May be null. */
+	void	(*opened)(struct chan *, const char *slot, int pid, void *owner);
+	/* The channel is over: E_CLOSED, E_PROTOCOL, E_SYSTEM. Called once, never from within chan_send or
+	 * chan_close; the owner calls chan_close then or later. */
+	void	(*closed)(struct chan *, int error, const char *why, void *owner);
+};
+
+/* Takes `fd` (made non-blocking, close-on-exec). `self` and `peer` are what the table's senders and receivers
+ * are checked against; `self_slot` goes out in hello. At most `queue_bytes` wait to be sent. */
+struct chan	*chan_open(struct loop *, int fd, enum role self, enum role peer, const char *self_slot,
+		    size_t queue_bytes, const struct chan_hooks *, void *owner);
+void		 chan_close(struct chan **);		/* flushes what the socket takes at once */
+
+/* E_FULL: the queue's bound was reached, nothing was queued; E_CLOSED. */
+int		 chan_send(struct chan *, enum msg_type, const void *) MUST_CHECK;
+int		 chan_send_fd(struct chan *, enum msg_type, const void *, int fd) MUST_CHECK; /* fd is dup'ed */
+size_t		 chan_queued(const struct chan *);	/* bytes waiting */
+size_t		 chan_room(const struct chan *);
+int		 chan_is_open(const struct chan *);
+int		 chan_fd(const struct chan *);
+/* Start-up only: handles what arrives until `*done` or the time is over. E_UPSTREAM_TIMEOUT, or why it closed. */
+int		 chan_wait(struct chan *, const bool *done, int64_t timeout_ms) MUST_CHECK;
+
+#endif /* CHAN_H */

@@ -1,0 +1,81 @@
+/* http.h - the server side of HTTP/1.1 on the loop: connections, requests, answers.
+ *
+ * One request of a connection is in hand at a time; pipelined ones wait in its bounded buffer. Bounds and
+ * time-outs end in the status HTTP has for them (400, 408, 413, 414, 417, 431, 501, 505), written by the error hook so
+ * that the body is the application's. Nothing here knows markets.
+ */
+#ifndef HTTP_H
+#define HTTP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "loop.h"
+
+struct http_server;
+struct http_request;		/* lives from its handler call until it is answered or the client is gone */
+
+struct http_limits {
+	size_t	connections_max;
+	size_t	request_line_max, headers_max, body_max;
+	int64_t	header_timeout_ms, body_timeout_ms, idle_timeout_ms, total_timeout_ms;
+};
+
+enum http_drop { HTTP_DROP_TIMEOUT, HTTP_DROP_LIMIT, HTTP_DROP_MALFORMED, HTTP_DROP_RESET };
+
+struct http_hooks {
+	/* A whole request. Answer now or later with http_reply, exactly once. */
+	void	(*request)(struct http_request *, void *owner);
+	/* A request that cannot be: write the answer for `error` (a code of errors.def) with http_reply. The
+	 * path may be incomplete or empty. The connection closes behind it. */
+	void	(*refused)(struct http_request *, int error, void *owner);
+	/* The client left before its answer; the request is gone after this returns. May be null. */
+	void	(*gone)(struct http_request *, void *owner);
+	/* Statistics; each may be null. */
+	void	(*connections)(size_t open, bool accepted, void *owner);
+	void	(*dropped)(enum http_drop, void *owner);
+	void	(*bytes)(size_t in, size_t out, void *owner);
+};
+
+struct http_server *http_server_new(struct loop *, const struct http_limits *, const struct http_hooks *, void *owner);
+void	 http_server_free(struct http_server **);	/* cuts what is open */
+/* Takes the listening socket (non-blocking); shared with other processes. Several may be added. */
+int	 http_server_listen(struct http_server *, int fd) MUST_CHECK;
+/* No more accepting; idle connections close, busy ones close behind their answer. `done` is called once when
+ * none is left. */
+void	 http_server_drain(struct http_server *, void (*done)(void *), void *arg);
+size_t	 http_server_connections(const struct http_server *);
+
+/* Of a request; all borrowed until it is answered. */
+const char	*http_method(const struct http_request *);		/* "GET" */
+bool		 http_is_head(const struct http_request *);
+const char	*http_path(const struct http_request *);		/* as sent, without query, still escaped */
+const char	*http_query(const struct http_request *);		/* behind '?', still escaped; "" */
+/* First header field of this name (any case); null when absent. */
+const char	*http_header(const struct http_request *, const char *name);
+const uint8_t	*http_body(const struct http_request *, size_t *len);
+const char	*http_client(const struct http_request *);		/* "127.0.0.1:5000" */
+int64_t		 http_arrived(const struct http_request *);		/* monotonic ns, when it was complete */
+void		*http_tag(const struct http_request *);			/* the application's, null at first */
+void		 http_tag_set(struct http_request *, void *);
+
+struct http_answer {
+	int		 status;
+	const char	*type;		/* Content-Type; null: none */
+	const char	*headers;	/* further header lines, each ended by CR LF; null: none */
+	size_t		 headers_len;
+	const void	*body;		/* copied or sent before http_reply returns */
+	size_t		 body_len;
+	const void	*body2;		/* second part of the body, may be null */
+	size_t		 body2_len;
+	bool		 close;		/* end the connection behind it */
+};
+/* Content-Length, Date, Server and Connection are written here; the body is left out for HEAD. */
+void	 http_reply(struct http_request *, const struct http_answer *);
+
+/* Next name=value of a query, unescaped into the buffers; *at starts at http_query(). 1: one more, 0: end,
+ * negative: E_INVALID_PARAMETER (broken escape, longer than its buffer). */
+int	 http_query_next(const char **at, char *name, size_t name_size, char *value, size_t value_size);
+
+#endif /* HTTP_H */

@@ -1,0 +1,52 @@
+/* journal.h - the append-only record of what was received: segments, checksums, positions. */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "msg.h"
+
+struct journal;			/* the writing side, one per fetcher slot */
+struct journal_reader;
+
+struct journal_limits {
+	uint64_t	segment_bytes;
+	uint64_t	max_bytes;
+};
+
+/* Opens or makes <state_dir>/journal/<source>; cuts a torn tail; sequences go on where they stopped.
+ * E_SYSTEM, E_VERSION with a line in the log. */
+int	 journal_open(struct journal **, const char *state_dir, const char *source,
+	    const struct journal_limits *) MUST_CHECK;
+void	 journal_close(struct journal **);
+/* Gathers one record (a STORED value) in memory; journal_flush writes all gathered with one write().
+ * E_FULL: max_bytes reached, not kept. */
+int	 journal_append(struct journal *, enum msg_type, const void *value) MUST_CHECK;
+/* E_SYSTEM: the disk refused; what was gathered is not in the journal and is dropped, *lost tells how many
+ * records (may be null). *last is the sequence of the last record in the journal. */
+int	 journal_flush(struct journal *, uint64_t *last, size_t *lost) MUST_CHECK;
+int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was written since */
+/* Everything up to `sequence` is stored: segments wholly below it go. */
+void	 journal_passed(struct journal *, uint64_t sequence);
+uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
+uint64_t journal_bytes(const struct journal *);
+
+struct journal_record {
+	uint64_t	 sequence;
+	int64_t		 appended_ns;
+	enum msg_type	 type;
+	const struct msg_desc *desc;
+	union msg_any	 value;
+};
+
+/* Reading starts behind `after`. A source that does not exist yet is an empty one. */
+int	 journal_reader_open(struct journal_reader **, const char *state_dir, const char *source,
+	    uint64_t after) MUST_CHECK;
+void	 journal_reader_close(struct journal_reader **);
+/* E_OK: *record is the next one. E_PARTIAL: nothing more yet. E_CORRUPT: bytes or records were skipped, which
+ * was logged; call again. E_VERSION: a record this program does not know; it stays there. E_SYSTEM. */
+int	 journal_read(struct journal_reader *, struct journal_record *) MUST_CHECK;
+uint64_t journal_reader_skipped(const struct journal_reader *);	/* records lost to corruption so far */
+
+#endif /* JOURNAL_H */

@@ -1,0 +1,26 @@
+/* log.h - one line an event, to stderr; the only global beside the statistics page. */
+#ifndef LOG_H
+#define LOG_H
+#include "err.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_JSON, LOG_FORMAT_TEXT };
+
+/* `slot` is copied. AUTO is text when stderr is a terminal, JSON otherwise. Callable again at any time. */
+void	log_open(const char *slot, enum log_format, enum log_level);
+void	log_level_set(enum log_level);
+int	log_level_enabled(enum log_level);
+
+/* The four voices. A line starts with its subject: "AAPL: ...", "client 127.0.0.1:5000: ...".
+ * Lines longer than 4 KiB are cut; a line is one write(). */
+void	log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void	log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void	log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);	/* done without it */
+void	log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);	/* an operator should look */
+
+/* The world is wrong: says why and exits with a code of exits.def. */
+void	fatal(enum exit_code, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+/* We are wrong: says why and aborts. */
+void	panic(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
+
+#endif /* LOG_H */

@@ -1,0 +1,116 @@
+/* metric.h - the statistics board: shared memory the master creates, one slot page per worker.
+ *
+ * A page outlives the processes that use it: counters never fall, a dead or hung worker can still be read.
+ * Only the slot's worker writes its cells, only the master writes the rest; readers need no lock.
+ */
+#ifndef METRIC_H
+#define METRIC_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "role.h"
+
+enum metric {
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help) M_##NAME,
+#include "tables/metrics.def"
+	METRIC_COUNT
+};
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_unit { UNIT_ONE, UNIT_MILLI, UNIT_NANO, UNIT_STAMP };
+
+#define LABEL_SETS(X) X(none) X(route) X(code) X(endpoint) X(layer) X(hit) X(outcome) X(cause) X(lane) \
+	X(kind) X(family) X(store) X(drop)
+enum label_set {
+#define X(set) LABELS_##set,
+	LABEL_SETS(X)
+#undef X
+	LABEL_SET_COUNT
+};
+/* Index of each value inside its set, made in label.h. */
+
+#define METRIC_BUCKETS 16	/* 100 us to 10 s and +Inf */
+#define METRIC_CELLS   4096	/* of 8 bytes; checked at start */
+#define BOARD_SLOTS    272	/* 256 http workers and the rest */
+#define BOARD_CHECKS   4
+
+struct check_result {		/* a round trip somebody made; seqlock-free: fields are single words */
+	int64_t		 checked_ns;	/* wall clock; 0: never */
+	int64_t		 ok_ns;		/* last success, wall clock */
+	uint64_t	 response_us;
+	int64_t		 error;		/* E_OK or why the last one failed */
+	char		 text[96];
+};
+enum check_name { CHECK_DATABASE, CHECK_CACHE, CHECK_EXTERNAL_API };
+
+struct slot_page {
+	/* the master's */
+	char		 slot[SLOT_NAME];
+	uint32_t	 role;
+	uint32_t	 in_use;
+	char		 state[16];		/* name of slot_states.def */
+	int32_t		 pid;			/* 0: none */
+	uint32_t	 generation;
+	int64_t		 spawned_ns;		/* wall */
+	int64_t		 ready_ns;		/* wall; 0 while not ready */
+	uint64_t	 restarts;
+	char		 last_exit[96];		/* "signal 9 (Killed)", "" when it never ended */
+	int64_t		 last_exit_ns;		/* wall */
+	/* the worker's */
+	int64_t		 heartbeat_ns;		/* wall */
+	struct check_result checks[BOARD_CHECKS];
+	char		 note[128];		/* what a reader should know: "breaker of stock open" */
+	uint64_t	 cells[METRIC_CELLS];
+} __attribute__((aligned(4096)));
+
+struct board {
+	uint64_t	 magic;
+	uint64_t	 layout;		/* hash of the tables: a stranger does not attach */
+	uint32_t	 slot_count;		/* pages in use, from 0; never shrinks */
+	uint32_t	 stopping;		/* drain began: not ready any more */
+	int64_t		 started_ns;		/* wall */
+	int64_t		 all_ready_ns;		/* wall; 0 until every required slot was ready once */
+	char		 version[32];
+	char		 environment[64];
+	char		 upstream[256];		/* data URL without credentials */
+	char		 http_address[64];	/* as bound */
+	struct slot_page slots[BOARD_SLOTS];
+} __attribute__((aligned(4096)));
+
+/* What a process holds of it. */
+struct stats {
+	struct slot_page	*mine;		/* null in a process without a page: metric_* do nothing */
+	const struct board	*all;
+};
+
+/* Master: a new board; *fd_rw and *fd_ro are for the workers. */
+struct board	*board_create(int *fd_rw, int *fd_ro);
+/* The page of a slot, made at the first call; null when all are taken. */
+struct slot_page *board_slot(struct board *, const char *slot, enum role);
+/* A process of this slot is gone: gauges to zero. */
+void		 board_slot_clear(struct slot_page *);
+/* Worker: maps its own page writable and the whole read-only; closes both. E_VERSION, E_ABSENT, E_SYSTEM. */
+int		 board_attach(int fd_rw, int fd_ro, const char *slot, struct stats *) MUST_CHECK;
+
+/* l1, l2: label indices, 0 where the row has none. Out of range is a bug: panics. */
+void		 metric_add(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t n);
+void		 metric_set(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t v);
+void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
+uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
+uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
+
+/* The whole board as Prometheus text 0.0.4. */
+int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;
+/* The reference of every metric, as Markdown rows. */
+int		 metric_reference(struct buf *) MUST_CHECK;
+
+/* Labels. label_index finds a text in a set, -1 when it is not there. */
+unsigned	 label_count(enum label_set);
+const char	*label_text(enum label_set, unsigned index);
+int		 label_index(enum label_set, const char *);
+
+void		 check_store(struct stats *, enum check_name, int error, int64_t response_ns, const char *text);
+
+#endif /* METRIC_H */
