@@ -1,0 +1,200 @@
+/* json_write.c - JSON text into a buffer. */
+#include "json_write.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "decimal.h"
+
+void
+json_begin(struct json *j, struct buf *out)
+{
+	memset(j, 0, sizeof(*j));
+	j->out = out;
+}
+
+int
+json_end(struct json *j)
+{
+	assert(j->depth == 0 || j->error != E_OK);
+	return j->error;
+}
+
+static void
+json_put(struct json *j, const void *bytes, size_t len)
+{
+	if (j->error == E_OK)
+		j->error = buf_add(j->out, bytes, len);
+}
+
+/* Comma where something stands before, and the name where there is one. */
+static void
+json_lead(struct json *j, const char *name)
+{
+	uint32_t bit = UINT32_C(1) << j->depth;
+
+	if (j->filled & bit)
+		json_put(j, ",", 1);
+	j->filled |= bit;
+	if (name == NULL)
+		return;
+	json_put(j, "\"", 1);
+	json_put(j, name, strlen(name));
+	json_put(j, "\":", 2);
+}
+
+static void
+json_open(struct json *j, const char *name, const char *bracket)
+{
+	json_lead(j, name);
+	json_put(j, bracket, 1);
+	j->depth++;
+	assert(j->depth < JSON_DEPTH);
+	j->filled &= ~(UINT32_C(1) << j->depth);
+}
+
+static void
+json_close(struct json *j, const char *bracket)
+{
+	assert(j->depth > 0);
+	j->depth--;
+	json_put(j, bracket, 1);
+}
+
+void
+json_object_open(struct json *j, const char *name)
+{
+	json_open(j, name, "{");
+}
+
+void
+json_object_close(struct json *j)
+{
+	json_close(j, "}");
+}
+
+void
+json_array_open(struct json *j, const char *name)
+{
+	json_open(j, name, "[");
+}
+
+void
+json_array_close(struct json *j)
+{
+	json_close(j, "]");
+}
+
+static void
+json_escape(struct json *j, const char *text)
+{
+	const char *run = text;
+	char hex[8];
+	unsigned char c;
+
+	for (; (c = (unsigned char)*text) != '\0'; text++) {
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		json_put(j, run, (size_t)(text - run));
+		snprintf(hex, sizeof(hex), "\\u%04x", c);
+		if (c == '"' || c == '\\')
+			json_put(j, c == '"' ? "\\\"" : "\\\\", 2);
+		else
+			json_put(j, hex, 6);
+		run = text + 1;
+	}
+	json_put(j, run, (size_t)(text - run));
+}
+
+void
+json_text(struct json *j, const char *name, const char *text)
+{
+	if (text == NULL) {
+		json_null(j, name);
+		return;
+	}
+	json_lead(j, name);
+	json_put(j, "\"", 1);
+	json_escape(j, text);
+	json_put(j, "\"", 1);
+}
+
+void
+json_text_or_null(struct json *j, const char *name, const char *text)
+{
+	json_text(j, name, text != NULL && *text != '\0' ? text : NULL);
+}
+
+void
+json_f64(struct json *j, const char *name, double v)
+{
+	char text[DECIMAL_TEXT];
+	size_t len = decimal_format(v, text);
+
+	json_lead(j, name);
+	json_put(j, text, len);
+}
+
+void
+json_i64(struct json *j, const char *name, int64_t v)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRId64, v);
+
+	json_lead(j, name);
+	json_put(j, text, (size_t)len);
+}
+
+void
+json_u64(struct json *j, const char *name, uint64_t v)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%" PRIu64, v);
+
+	json_lead(j, name);
+	json_put(j, text, (size_t)len);
+}
+
+void
+json_bool(struct json *j, const char *name, int v)
+{
+	json_lead(j, name);
+	json_put(j, v ? "true" : "false", v ? 4 : 5);
+}
+
+void
+json_null(struct json *j, const char *name)
+{
+	json_lead(j, name);
+	json_put(j, "null", 4);
+}
+
+void
+json_time(struct json *j, const char *name, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	if (ns != 0)
+		clock_format(ns, text);
+	json_text(j, name, ns != 0 ? text : NULL);
+}
+
+void
+json_time_ms(struct json *j, const char *name, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	if (ns != 0)
+		clock_format_ms(ns, text);
+	json_text(j, name, ns != 0 ? text : NULL);
+}
+
+void
+json_raw(struct json *j, const char *name, const void *bytes, size_t len)
+{
+	json_lead(j, name);
+	json_put(j, bytes, len);
+}
