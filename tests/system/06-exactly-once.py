@@ -1,0 +1,102 @@
+"""Nothing lost, nothing twice: writer and fetcher are killed under load, and the history agrees with the journal."""
+import os
+import signal
+import sqlite3
+import time
+
+from harness import ROOT, Load, check, equal, run_file, wait_for
+
+DEMO = ROOT / "recordings/matplotlib-daily"
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks")
+
+
+def rows_of(g):
+    """All (source, sequence) pairs of the store."""
+    db = sqlite3.connect(f"file:{g.state}/history.sqlite?mode=ro", uri=True, timeout=10)
+    try:
+        pairs = []
+        for t in TABLES:
+            pairs += db.execute(f"select journal_source, journal_sequence from {t}").fetchall()
+        position = dict(db.execute("select source, sequence from journal_position").fetchall())
+        return pairs, position
+    finally:
+        db.close()
+
+
+def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
+    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--supervisor.stable_after=1ms", "--journal.segment_bytes=256k"))
+    load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(50, 90)], 4)
+    wait_for(lambda: load.total() > 20, 10, "load")
+    kills, begun = 0, time.monotonic()
+    while kills < 200:
+        slot = ("cache-writer", "fetcher-rest")[kills % 2]
+        pid = wait_for(lambda: g.children().get(slot), 35, f"a {slot} to kill")
+        os.kill(pid, signal.SIGKILL)
+        kills += 1
+        wait_for(lambda: g.children().get(slot) not in (None, pid), 35, f"a successor of {slot}")
+        if kills % 10 == 0:
+            reached = load.total() + 1
+            wait_for(lambda: load.total() >= reached, 20, "load to go on")
+    load.stop()
+    equal(set(load.statuses), {200}, load.statuses)
+    wait_for(lambda: g.metric("opitios_journal_sequence") > 0 and g.metric("opitios_journal_lag_records") == 0, 30,
+             "the writer to catch up")
+    last = int(g.metric("opitios_journal_sequence"))
+
+    def stored():
+        return rows_of(g)[1].get("fetcher-rest", 0) >= last
+    wait_for(stored, 30, "the last record to be stored")
+    g.stop()
+    pairs, position = rows_of(g)
+    sequences = sorted(s for _, s in pairs)
+    check(len(sequences) > 5000, "hardly any records:", len(sequences))
+    equal(len(sequences), len(set(sequences)), "rows twice")
+    equal(sequences, list(range(1, position["fetcher-rest"] + 1)), "a gap")
+    print(f"        {kills} kills in {time.monotonic() - begun:.0f} s, {len(sequences)} records, each stored once")
+
+
+def test_what_is_stored_equals_the_recording(scene):
+    import csv
+    r, g = scene.pair(DEMO)
+    g.ask("/api/v1/stocks/GOOG/bars?start=2004-01-01&limit=10000")
+    wait_for(lambda: g.metric("opitios_store_rows_total") >= 1047, 15, "rows")
+    g.stop()
+    db = sqlite3.connect(g.state / "history.sqlite")
+    rows = db.execute("select open, high, low, close, volume, vwap, source from bars where symbol = 'GOOG' order by event").fetchall()
+    wanted = list(csv.DictReader(open(DEMO / "bars-1Day-GOOG.csv")))
+    equal(len(rows), len(wanted), "rows")
+    for row, want in zip(rows, wanted):
+        equal(row[:5], tuple(float(want[k]) for k in ("open", "high", "low", "close", "volume")), want["timestamp"])
+        equal(row[5], None, "vwap")
+    calls = db.execute("select endpoint, status, outcome, latency_us, budget_left, request_id from upstream_calls").fetchall()
+    check(any(c[0] == "stock_bars" and c[1] == 200 and c[2] == "ok" and c[3] > 0 and c[4] > 0 and c[5] for c in calls), calls)
+
+
+def test_a_full_journal_is_told_and_serving_goes_on(scene):
+    r, g = scene.pair(DEMO, settings=("--journal.max_bytes=64k", "--journal.segment_bytes=16k", "--freshness.bars=0"))
+    pid = g.children()["cache-writer"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for n in range(30):
+            equal(g.ask(f"/api/v1/stocks/GOOG/bars?limit={200 + n}").status, 200)
+        check(g.metric("opitios_journal_dropped_total") > 0)
+        check(g.metric("opitios_journal_bytes") <= 66000, g.metric("opitios_journal_bytes"))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_restart_goes_on_where_it_stopped(scene):
+    r, g = scene.pair(DEMO)
+    g.ask("/api/v1/stocks/GOOG/bars?limit=10")
+    g.stop()
+    first = rows_of(g)[1]["fetcher-rest"]
+    g2 = scene.gateway(r, settings=("--upstream.budget_per_minute=100000",))
+    g2.ask("/api/v1/stocks/MSFT/bars?limit=10")
+    g2.stop()
+    pairs, position = rows_of(g2)
+    check(position["fetcher-rest"] > first, position, first)
+    equal(sorted(s for _, s in pairs), list(range(1, position["fetcher-rest"] + 1)))
+
+
+if __name__ == "__main__":
+    run_file(globals())
