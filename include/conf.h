@@ -52,8 +52,9 @@ void	conf_defaults(struct conf *);
 int	conf_set(struct conf *, const char *dotted_key, const char *text, const char *origin, char why[CONF_ERROR]) MUST_CHECK;
 int	conf_file_read(struct conf *, const char *path, char why[CONF_ERROR]) MUST_CHECK;
 int	conf_env_read(struct conf *, char **environment, char why[CONF_ERROR]) MUST_CHECK; /* *_FILE too */
-/* What one key alone cannot tell: floor not above ceiling and the like. */
-int	conf_check(const struct conf *, char why[CONF_ERROR]) MUST_CHECK;
+/* Once all is read: what one key alone cannot tell (floor not above ceiling and the like), and what follows from
+ * the keys: main.debug turns log.level to debug. */
+int	conf_check(struct conf *, char why[CONF_ERROR]) MUST_CHECK;
 
 /* Value as text that conf_set reads back to the same; secrets too. E_FULL when it does not fit. */
 int	conf_text(const struct conf *, const struct conf_row *, char *out, size_t size) MUST_CHECK;

@@ -32,7 +32,8 @@ const struct endpoint_row *endpoint_row(uint64_t number);
 size_t	endpoint_count(void);
 
 #define FETCH_KEY 512
-/* What makes two fetches the same question: every field but ticket, lane and timeout, as readable text.
+/* What makes two fetches the same question: every field but ticket, lane and timeout that its endpoint reads (bars: of
+ * timeframe to descending; chain: of option_type to root_symbol), as readable text. No field but the token may hold `|`.
  * Never fails: the fields' bounds keep it below FETCH_KEY. */
 void	fetch_key(const struct msg_fetch *, char out[FETCH_KEY]);
 

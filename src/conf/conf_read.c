@@ -1,0 +1,296 @@
+/* conf_read.c - settings from a file and from the environment.
+ *
+ * The file is read line by line by libinih through our own reader, which knows the line's number, refuses
+ * what does not fit a line, and takes leading blanks away: libinih would take an indented line for more of
+ * the value above it. A section or key nobody knows is an error: a setting with a typing mistake must not
+ * be a setting silently left out.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_room.h"
+#include "mem.h"
+#include "text.h"
+
+#define FILE_MAX     (1024 * 1024)
+#define PREFIX	     "OPITIOS_"
+#define FILE_SUFFIX  "_FILE"
+#define NAME_MAX_LEN 96
+#define VALUE_MAX    512 /* longer than any field */
+
+struct conf_file {
+	FILE *stream;
+	const char *path;
+	struct conf *conf;
+	char *why; /* first error; "" while there is none */
+	unsigned line;
+	size_t bytes;
+	bool seen[CONF_ROWS]; /* by row: given in this file already */
+};
+
+static int
+conf_file_fail(struct conf_file *f, const char *what, const char *reason)
+{
+	if (f->why[0] == '\0')
+		(void)snprintf(f->why, CONF_ERROR, "%.64s%s (from %.250s line %u)", what, reason,
+		    f->path, f->line);
+	return 0;
+}
+
+static bool
+conf_section_is_known(const char *name, size_t len)
+{
+	size_t count;
+	const struct conf_row *rows = conf_rows(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (strlen(rows[i].section) == len && memcmp(rows[i].section, name, len) == 0)
+			return true;
+	return false;
+}
+
+/* A section without keys would never reach the handler: it is looked at here. */
+static bool
+conf_file_section(struct conf_file *f, const char *line)
+{
+	size_t len = strcspn(line, "]");
+	char name[64];
+
+	if (line[0] != '[' || line[len] != ']' || conf_section_is_known(line + 1, len - 1))
+		return true;
+	(void)text_copy_n(name, sizeof(name), line, len + 1);
+	return conf_file_fail(f, name, ": no such section") != 0;
+}
+
+/* fgets for libinih: one line without leading blanks; null at the end and after an error. */
+static char *
+conf_file_line(char *out, int size, void *arg)
+{
+	struct conf_file *f = arg;
+	int c, n = 0;
+
+	if (f->why[0] != '\0')
+		return NULL;
+	f->line++;
+	while ((c = getc(f->stream)) != EOF && c != '\n') {
+		if (++f->bytes > FILE_MAX || c == '\0' || n > size - 3) {
+			conf_file_fail(f, "line",
+			    c == '\0'		  ? " holds a NUL byte"
+			    : f->bytes > FILE_MAX ? "s after this would pass 1 MiB"
+						  : " is too long");
+			return NULL;
+		}
+		if (n > 0 || !isspace(c))
+			out[n++] = (char)c;
+	}
+	if (c == EOF && n == 0)
+		return NULL;
+	out[n++] = '\n';
+	out[n] = '\0';
+	return conf_file_section(f, out) ? out : NULL;
+}
+
+static int
+conf_file_pair(void *arg, const char *section, const char *name, const char *value)
+{
+	struct conf_file *f = arg;
+	char key[NAME_MAX_LEN], origin[300];
+	const struct conf_row *row;
+	size_t count, at;
+
+	if (f->why[0] != '\0')
+		return 0;
+	if (section[0] == '\0')
+		return conf_file_fail(f, name, ": stands before the first [section]");
+	(void)snprintf(key, sizeof(key), "%s.%s", section, name);
+	if ((row = conf_find(key)) == NULL)
+		return conf_file_fail(f, key, ": no such key");
+	at = (size_t)(row - conf_rows(&count));
+	if (f->seen[at])
+		return conf_file_fail(f, key, ": given twice");
+	f->seen[at] = true;
+	(void)snprintf(origin, sizeof(origin), "%.250s line %u", f->path, f->line);
+	return conf_set(f->conf, key, value, origin, f->why) == E_OK;
+}
+
+int
+conf_file_read(struct conf *c, const char *path, char why[CONF_ERROR])
+{
+	struct conf_file f = { .path = path, .conf = c, .why = why };
+	int line;
+
+	why[0] = '\0';
+	if ((f.stream = fopen(path, "re")) == NULL) {
+		(void)snprintf(why, CONF_ERROR, "%.250s: %s", path, strerror(errno));
+		return E_CONFIG;
+	}
+	line = ini_parse_stream(conf_file_line, &f, conf_file_pair, &f);
+	if (why[0] == '\0' && ferror(f.stream))
+		(void)snprintf(why, CONF_ERROR, "%.250s: cannot be read", path);
+	(void)fclose(f.stream);
+	/* libinih goes on behind a line it does not understand: what comes first is told. */
+	if (line > 0 && (why[0] == '\0' || (unsigned)line < f.line))
+		(void)snprintf(why, CONF_ERROR,
+		    "line %d is neither [section] nor key = value (from %.250s)", line, path);
+	else if (line < 0 && why[0] == '\0')
+		(void)snprintf(why, CONF_ERROR, "%.250s: out of memory", path);
+	return why[0] == '\0' ? E_OK : E_CONFIG;
+}
+
+/* OPITIOS_HTTP_WORKERS of http.workers. */
+static void
+conf_env_name(const struct conf_row *row, char out[NAME_MAX_LEN])
+{
+	(void)snprintf(out, NAME_MAX_LEN, PREFIX "%s_%s", row->section, row->key);
+	text_upper(out);
+}
+
+/* Value of a name; null when it is not there or empty: compose files pass names they have no value for. */
+static const char *
+conf_env_get(char **environment, const char *name, size_t name_len)
+{
+	for (; *environment != NULL; environment++)
+		if (strncmp(*environment, name, name_len) == 0 && (*environment)[name_len] == '=' &&
+		    (*environment)[name_len + 1] != '\0')
+			return *environment + name_len + 1;
+	return NULL;
+}
+
+/* Up to VALUE_MAX - 1 bytes of a regular file, as text. Null, or why not. */
+static const char *
+conf_env_read_file(int fd, char value[VALUE_MAX])
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return "is no regular file";
+	if ((n = read(fd, value, VALUE_MAX)) < 0)
+		return strerror(errno);
+	if (n == VALUE_MAX || memchr(value, '\0', (size_t)n) != NULL)
+		return "holds more than a value";
+	value[n] = '\0';
+	return NULL;
+}
+
+/* A mounted secret, without the newline editors put behind it. Null, or why not. */
+static const char *
+conf_env_file(const char *path, char value[VALUE_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	const char *reason;
+	size_t len;
+
+	if (fd < 0)
+		return strerror(errno);
+	reason = conf_env_read_file(fd, value);
+	(void)close(fd);
+	if (reason != NULL)
+		return reason;
+	len = strlen(value);
+	if (len > 0 && value[len - 1] == '\n')
+		value[--len] = '\0';
+	if (len > 0 && value[len - 1] == '\r')
+		value[--len] = '\0';
+	return NULL;
+}
+
+/* One name and its _FILE variant. *found tells whether either was there. */
+static int
+conf_env_row(struct conf *c, const char *key, char **environment, const char *name, bool *found,
+    char why[CONF_ERROR])
+{
+	char with_file[NAME_MAX_LEN + sizeof(FILE_SUFFIX)], value[VALUE_MAX];
+	const char *plain, *path, *reason;
+	int r;
+
+	(void)snprintf(with_file, sizeof(with_file), "%s" FILE_SUFFIX, name);
+	plain = conf_env_get(environment, name, strlen(name));
+	path = conf_env_get(environment, with_file, strlen(with_file));
+	*found = plain != NULL || path != NULL;
+	if (plain != NULL && path != NULL) {
+		(void)snprintf(
+		    why, CONF_ERROR, "%s: given twice (from %s and %s)", key, name, with_file);
+		return E_CONFIG;
+	}
+	if (plain != NULL)
+		return conf_set(c, key, plain, name, why);
+	if (path == NULL)
+		return E_OK;
+	if ((reason = conf_env_file(path, value)) == NULL) {
+		r = conf_set(c, key, value, with_file, why);
+	} else {
+		(void)snprintf(
+		    why, CONF_ERROR, "%s: %.250s: %s (from %s)", key, path, reason, with_file);
+		r = E_CONFIG;
+	}
+	mem_wipe(value, sizeof(value));
+	return r;
+}
+
+/* The name without _FILE; its length. */
+static size_t
+conf_env_stem(const char *name, size_t len)
+{
+	size_t suffix = sizeof(FILE_SUFFIX) - 1;
+
+	if (len > suffix && memcmp(name + len - suffix, FILE_SUFFIX, suffix) == 0)
+		return len - suffix;
+	return len;
+}
+
+/* Every OPITIOS_ name must be a key: a typing mistake must not be silent. */
+static int
+conf_env_strangers(char **environment, char why[CONF_ERROR])
+{
+	char name[NAME_MAX_LEN];
+	size_t count, len;
+	const struct conf_row *rows = conf_rows(&count);
+
+	for (; *environment != NULL; environment++) {
+		bool known = false;
+
+		if (!text_starts(*environment, PREFIX))
+			continue;
+		len = conf_env_stem(*environment, strcspn(*environment, "="));
+		for (size_t i = 0; i < count && !known; i++) {
+			conf_env_name(&rows[i], name);
+			known = strlen(name) == len && memcmp(name, *environment, len) == 0;
+		}
+		if (known)
+			continue;
+		(void)snprintf(why, CONF_ERROR, "%.*s: no such key (from the environment)",
+		    (int)(len < 128 ? len : 128), *environment);
+		return E_CONFIG;
+	}
+	return E_OK;
+}
+
+/* The gateway's own name counts before the second one, which other programs may mean as well. */
+int
+conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
+{
+	char name[NAME_MAX_LEN], key[NAME_MAX_LEN];
+	size_t count;
+	const struct conf_row *rows = conf_rows(&count);
+	bool found;
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		conf_env_name(&rows[i], name);
+		(void)snprintf(key, sizeof(key), "%s.%s", rows[i].section, rows[i].key);
+		if ((r = conf_env_row(c, key, environment, name, &found, why)) != E_OK)
+			return r;
+		if (found || rows[i].env[0] == '\0')
+			continue;
+		if ((r = conf_env_row(c, key, environment, rows[i].env, &found, why)) != E_OK)
+			return r;
+	}
+	return conf_env_strangers(environment, why);
+}

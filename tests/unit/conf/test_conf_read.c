@@ -1,0 +1,227 @@
+/* test_conf_read.c - configuration from files and the environment. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+
+static char why[CONF_ERROR];
+static char path[64];
+
+/* Writes a temporary file; its name is in `path`. */
+static void
+file_with(const void *text, size_t len)
+{
+	int fd;
+
+	strcpy(path, "/tmp/test_conf_XXXXXX");
+	fd = mkstemp(path);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, text, len), (ssize_t)len);
+	close(fd);
+}
+
+static int
+read_text(struct conf *c, const char *text)
+{
+	int r;
+
+	file_with(text, strlen(text));
+	conf_defaults(c);
+	r = conf_file_read(c, path, why);
+	unlink(path);
+	return r;
+}
+
+static int
+read_env(struct conf *c, const char **environment)
+{
+	conf_defaults(c);
+	why[0] = '\0';
+	return conf_env_read(c, (char **)(uintptr_t)environment, why);
+}
+
+Test(conf_file, settings_comments_and_indentation_are_read)
+{
+	struct conf c;
+
+	cr_assert_eq(read_text(&c, "# a comment\n; another\n[http]\r\nworkers = 4\r\n"
+				   "   backlog=7 ; why\n\n[alpaca]\n\tstock_feed: sip\n"
+				   "data_url = http://h:1/x=y"),
+	    E_OK, "%s", why);
+	cr_expect_eq(c.http_workers, 4);
+	cr_expect_eq(c.http_backlog, 7);
+	cr_expect_str_eq(c.alpaca_stock_feed, "sip");
+	cr_expect_str_eq(c.alpaca_data_url, "http://h:1/x=y");
+}
+
+static void
+refused(const char *text, const char *reason)
+{
+	struct conf c;
+
+	cr_expect_eq(read_text(&c, text), E_CONFIG, "%s", text);
+	cr_expect_not_null(strstr(why, reason), "\"%s\" lacks \"%s\"", why, reason);
+	cr_expect_not_null(strstr(why, path), "\"%s\" does not name the file", why);
+	cr_expect_null(strchr(why, '\n'));
+}
+
+Test(conf_file, what_is_wrong_is_named_with_its_line)
+{
+	refused("[http]\nworkers = 4\n[http]\nwrkers = 4\n", "http.wrkers: no such key");
+	refused("[http]\nworkers = 4\n[http]\nwrkers = 4\n", "line 4)");
+	refused("\n[htp]\n", "[htp]: no such section");
+	refused("\n[htp]\n", "line 2)");
+	refused("[http]\nworkers = many\n", "http.workers: \"many\" is not a whole number");
+	refused("[http]\nworkers = many\n", "line 2)");
+	refused("workers = 4\n", "workers: stands before the first [section]");
+	refused("[http]\nworkers = 4\nworkers = 5\n", "http.workers: given twice");
+	refused("[http]\nworkers\n", "line 2 is neither [section] nor key = value");
+	refused("[http\nworkers = 1\n", "line 1");
+	refused("[http]\n  workers = 4\n  bcklog = 5\n", "http.bcklog: no such key");
+}
+
+Test(conf_file, only_the_first_error_is_told)
+{
+	refused("[http]\nworkers = many\nbacklog = none\n", "workers");
+}
+
+Test(conf_file, lines_and_files_out_of_all_proportion_are_refused)
+{
+	static char text[3 * 1024 * 1024];
+	struct conf c;
+
+	memset(text, 'a', 5000);
+	refused(text, "line is too long");
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		text[i] = i % 50 == 49 ? '\n' : '#';
+	refused(text, "1 MiB");
+	file_with("[http]\nworkers = 4\0 5\n", 22);
+	conf_defaults(&c);
+	cr_expect_eq(conf_file_read(&c, path, why), E_CONFIG);
+	cr_expect_not_null(strstr(why, "NUL"), "%s", why);
+	unlink(path);
+}
+
+Test(conf_file, a_file_that_cannot_be_read_says_so)
+{
+	struct conf c;
+
+	conf_defaults(&c);
+	cr_expect_eq(conf_file_read(&c, "/nowhere/x.ini", why), E_CONFIG);
+	cr_expect_str_eq(why, "/nowhere/x.ini: No such file or directory");
+	cr_expect_eq(conf_file_read(&c, "/tmp", why), E_CONFIG);
+	cr_expect_not_null(strstr(why, "/tmp"));
+}
+
+Test(conf_file, what_is_printed_reads_back_to_the_same)
+{
+	struct conf a, b;
+	struct buf out;
+
+	conf_defaults(&a);
+	cr_assert_eq(conf_set(&a, "http.address", "[::1]:80", "", why), E_OK);
+	cr_assert_eq(conf_set(&a, "http.idle_timeout", "1500ms", "", why), E_OK);
+	cr_assert_eq(conf_set(&a, "state.dir", "/a b/c=d#e", "", why), E_OK);
+	buf_init(&out, 1 << 20);
+	cr_assert_eq(conf_print(&a, &out), E_OK);
+	file_with(buf_data(&out), buf_len(&out));
+	conf_defaults(&b);
+	cr_expect_eq(conf_file_read(&b, path, why), E_OK, "%s", why);
+	cr_expect_eq(memcmp(&a, &b, sizeof(a)), 0);
+	unlink(path);
+	buf_fini(&out);
+}
+
+Test(conf_env, both_names_are_known_and_the_own_one_counts)
+{
+	struct conf c;
+	const char *one[] = { "OPITIOS_HTTP_WORKERS=3", "LOG_LEVEL=warn", "PATH=/bin", "NOEQUALS", NULL };
+	const char *two[] = { "LOG_LEVEL=nonsense", "OPITIOS_LOG_LEVEL=error", NULL };
+
+	cr_assert_eq(read_env(&c, one), E_OK, "%s", why);
+	cr_expect_eq(c.http_workers, 3);
+	cr_expect_str_eq(c.log_level, "warn");
+	cr_assert_eq(read_env(&c, two), E_OK, "%s", why);
+	cr_expect_str_eq(c.log_level, "error");
+}
+
+Test(conf_env, a_name_of_ours_that_is_no_key_is_refused)
+{
+	struct conf c;
+	const char *typo[] = { "OPITIOS_HTTP_WRKERS=3", NULL };
+	const char *half[] = { "OPITIOS_HTTP=3", NULL };
+	const char *file[] = { "OPITIOS_HTTP_WRKERS_FILE=/x", NULL };
+
+	cr_expect_eq(read_env(&c, typo), E_CONFIG);
+	cr_expect_str_eq(why, "OPITIOS_HTTP_WRKERS: no such key (from the environment)");
+	cr_expect_eq(read_env(&c, half), E_CONFIG);
+	cr_expect_eq(read_env(&c, file), E_CONFIG);
+}
+
+Test(conf_env, an_error_names_the_variable)
+{
+	struct conf c;
+	const char *bad[] = { "DEBUG=perhaps", NULL };
+
+	cr_expect_eq(read_env(&c, bad), E_CONFIG);
+	cr_expect_str_eq(why, "main.debug: \"perhaps\" is neither true nor false (from DEBUG)");
+}
+
+Test(conf_env, an_empty_variable_counts_as_not_set)
+{
+	struct conf c;
+	const char *empty[] = { "ALPACA_API_KEY=", "LOG_LEVEL=", "OPITIOS_HTTP_WORKERS=", NULL };
+
+	cr_expect_eq(read_env(&c, empty), E_OK, "%s", why);
+	cr_expect_str_eq(c.log_level, "info");
+}
+
+Test(conf_env, a_value_may_come_from_a_file)
+{
+	struct conf c;
+	char name[128], own[128];
+	const char *environment[] = { name, NULL };
+	const char *twice[] = { name, "ALPACA_API_KEY=x", NULL };
+	const char *other[] = { own, NULL };
+
+	file_with("PKsecret\r\n", 10);
+	snprintf(name, sizeof(name), "ALPACA_API_KEY_FILE=%s", path);
+	snprintf(own, sizeof(own), "OPITIOS_ALPACA_KEY_FILE=%s", path);
+	cr_expect_eq(read_env(&c, environment), E_OK, "%s", why);
+	cr_expect_str_eq(c.alpaca_key, "PKsecret");
+	cr_expect_eq(read_env(&c, other), E_OK, "%s", why);
+	cr_expect_str_eq(c.alpaca_key, "PKsecret");
+	cr_expect_eq(read_env(&c, twice), E_CONFIG);
+	cr_expect_not_null(strstr(why, "given twice"));
+	unlink(path);
+	cr_expect_eq(read_env(&c, environment), E_CONFIG);
+	cr_expect_not_null(strstr(why, "No such file"), "%s", why);
+}
+
+Test(conf_env, a_file_that_is_no_value_is_refused_without_showing_it)
+{
+	struct conf c;
+	char name[128], huge[2048];
+	const char *environment[] = { name, NULL };
+	const char *folder[] = { "ALPACA_API_KEY_FILE=/tmp", NULL };
+	const char *device[] = { "ALPACA_API_KEY_FILE=/dev/zero", NULL };
+
+	memset(huge, 'S', sizeof(huge));
+	file_with(huge, sizeof(huge));
+	snprintf(name, sizeof(name), "ALPACA_API_KEY_FILE=%s", path);
+	cr_expect_eq(read_env(&c, environment), E_CONFIG);
+	cr_expect_null(strstr(why, "SSS"));
+	unlink(path);
+	file_with("two\nlines\n", 10);
+	snprintf(name, sizeof(name), "ALPACA_API_KEY_FILE=%s", path);
+	cr_expect_eq(read_env(&c, environment), E_CONFIG);
+	cr_expect_null(strstr(why, "two"));
+	unlink(path);
+	cr_expect_eq(read_env(&c, folder), E_CONFIG);
+	cr_expect_eq(read_env(&c, device), E_CONFIG);
+	cr_expect_not_null(strstr(why, "regular file"), "%s", why);
+}
