@@ -71,10 +71,11 @@ uint64_t		 msg_protocol_id(void);
  * text that is not ended within its bound (a bug of the caller); then nothing was added. */
 int	msg_encode(enum msg_type, const void *message, struct buf *) MUST_CHECK;
 /* Reads one message off `data`. E_PARTIAL: more bytes are needed; E_PROTOCOL with *why (static): not a
- * message of the table. Never allocates. */
+ * message of the table. Never allocates. The message may be half written on failure. Texts are bytes without
+ * NUL: whether they are UTF-8 is the business of whoever shows them. */
 int	msg_decode(const uint8_t *data, size_t len, size_t *used, enum msg_type *, union msg_any *,
 	    const char **why) MUST_CHECK;
-/* One line for logs, cut at `size`. */
+/* One line for logs, cut at `size`; values of settings are hidden, they may be keys. */
 void	msg_print(enum msg_type, const void *message, char *out, size_t size);
 
 #endif /* MSG_H */
