@@ -2,6 +2,11 @@
  *
  * A page outlives the processes that use it: counters never fall, a dead or hung worker can still be read.
  * Only the slot's worker writes its cells, only the master writes the rest; readers need no lock.
+ *
+ * Rows of ROLE_MASTER are about every slot. worker_up is 1 while `state` is "ready" and `pid` is not 0,
+ * worker_start_time_seconds is `spawned_ns`, worker_heartbeat_seconds is `heartbeat_ns`: their cells are not
+ * used. worker_restarts_total is cells, of which the master is the one writer: on each page, through
+ * struct stats { .mine = page }.
  */
 #ifndef METRIC_H
 #define METRIC_H
@@ -31,8 +36,8 @@ enum label_set {
 };
 /* Index of each value inside its set, made in label.h. */
 
-#define METRIC_BUCKETS 16	/* 100 us to 10 s and +Inf */
-#define METRIC_CELLS   4096	/* of 8 bytes; checked at start */
+#define METRIC_BUCKETS 17	/* 100 us to 10 s and +Inf */
+#define METRIC_CELLS   4096	/* of 8 bytes; that the tables fit is checked when compiling */
 #define BOARD_SLOTS    272	/* 256 http workers and the rest */
 #define BOARD_CHECKS   4
 
@@ -85,19 +90,21 @@ struct stats {
 	const struct board	*all;
 };
 
-/* Master: a new board; *fd_rw and *fd_ro are for the workers. */
+/* Master: a new board, fatal when the system refuses; *fd_rw and *fd_ro (close-on-exec) are for the workers. */
 struct board	*board_create(int *fd_rw, int *fd_ro);
 /* The page of a slot, made at the first call; null when all are taken. */
 struct slot_page *board_slot(struct board *, const char *slot, enum role);
-/* A process of this slot is gone: gauges to zero. */
+/* A process of this slot is gone: gauges, heartbeat and note to zero. Not while it may still write. */
 void		 board_slot_clear(struct slot_page *);
 /* Worker: maps its own page writable and the whole read-only; closes both. E_VERSION, E_ABSENT, E_SYSTEM. */
 int		 board_attach(int fd_rw, int fd_ro, const char *slot, struct stats *) MUST_CHECK;
 
-/* l1, l2: label indices, 0 where the row has none. Out of range is a bug: panics. */
+/* l1, l2: label indices, 0 where the row has none. Out of range, or of another kind, is a bug: panics. A gauge
+ * may be added to as well, with wrap-around: (uint64_t)-1 takes one away. */
 void		 metric_add(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t n);
 void		 metric_set(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t v);
 void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
+/* Of a histogram: how many observations. */
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
 

@@ -28,3 +28,11 @@ test_ipc_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/ipc -I$(top_srcdir)/tests
 test_ipc_CFLAGS = $(TEST_CFLAGS)
 test_ipc_LDADD = $(IPC_LIBS) $(BASE_LIBS) $(CRITERION_LIBS) $(MSGPACK_LIBS)
 EXTRA_DIST += tests/golden/messages.txt
+
+check_PROGRAMS += test_metric
+TESTS += test_metric
+test_metric_SOURCES = tests/unit/metric/test_label.c tests/unit/metric/test_metric.c tests/unit/metric/test_board.c \
+	tests/unit/metric/test_expose.c
+test_metric_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/metric
+test_metric_CFLAGS = $(TEST_CFLAGS)
+test_metric_LDADD = $(METRIC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)

@@ -1,0 +1,178 @@
+/* metric.c - cells of a slot's page.
+ *
+ * A page is laid out by the compiler: each metric is an array in a struct that is never instantiated, so
+ * that a cell's place is a constant and a table that outgrows the page does not compile. A cell has one
+ * writing process: a relaxed load and store are enough, and no reader ever sees half a number.
+ */
+#include "metric.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "metric_room.h"
+#include "text.h"
+
+#define CELLS_COUNTER(one, two)	  ((one) * (two))
+#define CELLS_GAUGE(one, two)	  ((one) * (two))
+#define CELLS_HISTOGRAM(one, two) ((one)*HISTOGRAM_CELLS)
+
+struct metric_layout {
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
+	uint64_t NAME[CELLS_##kind(LABEL_##label1##_COUNT, LABEL_##label2##_COUNT)];
+#include "tables/metrics.def"
+};
+_Static_assert(sizeof(struct metric_layout) <= METRIC_CELLS * sizeof(uint64_t),
+    "the tables need more cells than a page has: raise METRIC_CELLS");
+
+static const struct metric_row metric_rows[] = {
+/* clang-format off */
+#define METRIC(NAME, name_, kind_, unit_, label1, label2, roles_, help_) [M_##NAME] = { \
+	.name = #name_, .help = (help_), .kind = METRIC_##kind_, .unit = UNIT_##unit_, \
+	.set1 = LABELS_##label1, .set2 = LABELS_##label2, \
+	.count1 = LABEL_##label1##_COUNT, .count2 = LABEL_##label2##_COUNT, \
+	.roles = (unsigned)(roles_), .offset = offsetof(struct metric_layout, NAME) / sizeof(uint64_t) },
+#include "tables/metrics.def"
+	/* clang-format on */
+};
+
+/* 1, 2.5 and 5 of each power of ten: an answer from memory takes some 50 us, an upstream gives up at seconds. */
+static const int64_t metric_bounds_us[METRIC_BUCKETS - 1] = { 100, 250, 500, 1000, 2500, 5000,
+	10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000 };
+
+const struct metric_row *
+metric_row(enum metric m)
+{
+	if ((unsigned)m >= METRIC_COUNT)
+		panic("metric: no metric %d", (int)m);
+	return &metric_rows[m];
+}
+
+int64_t
+metric_bucket_ns(unsigned bucket)
+{
+	return bucket < METRIC_BUCKETS - 1 ? metric_bounds_us[bucket] * 1000 : INT64_MAX;
+}
+
+uint64_t
+metric_cell(const struct slot_page *page, size_t cell)
+{
+	return __atomic_load_n(&page->cells[cell], __ATOMIC_RELAXED);
+}
+
+void
+metric_cell_set(struct slot_page *page, size_t cell, uint64_t v)
+{
+	__atomic_store_n(&page->cells[cell], v, __ATOMIC_RELAXED);
+}
+
+size_t
+metric_cell_of(const struct metric_row *row, unsigned l1, unsigned l2)
+{
+	if (l1 >= row->count1 || l2 >= row->count2)
+		panic("metric %s: no labels %u, %u", row->name, l1, l2);
+	if (row->kind == METRIC_HISTOGRAM)
+		return row->offset + (size_t)l1 * HISTOGRAM_CELLS;
+	return row->offset + (size_t)l1 * row->count2 + l2;
+}
+
+static void
+cell_add(struct slot_page *page, size_t cell, uint64_t n)
+{
+	metric_cell_set(page, cell, metric_cell(page, cell) + n);
+}
+
+void
+metric_add(struct stats *s, enum metric m, unsigned l1, unsigned l2, uint64_t n)
+{
+	const struct metric_row *row = metric_row(m);
+	size_t cell = metric_cell_of(row, l1, l2);
+
+	if (row->kind == METRIC_HISTOGRAM)
+		panic("metric %s: a histogram is observed, not added to", row->name);
+	if (s->mine != NULL)
+		cell_add(s->mine, cell, n);
+}
+
+void
+metric_set(struct stats *s, enum metric m, unsigned l1, unsigned l2, uint64_t v)
+{
+	const struct metric_row *row = metric_row(m);
+	size_t cell = metric_cell_of(row, l1, l2);
+
+	if (row->kind != METRIC_GAUGE)
+		panic("metric %s: only gauges are set", row->name);
+	if (s->mine != NULL)
+		metric_cell_set(s->mine, cell, v);
+}
+
+void
+metric_observe(struct stats *s, enum metric m, unsigned l1, int64_t ns)
+{
+	const struct metric_row *row = metric_row(m);
+	size_t cell = metric_cell_of(row, l1, 0);
+	unsigned bucket = 0;
+
+	if (row->kind != METRIC_HISTOGRAM)
+		panic("metric %s: only histograms are observed", row->name);
+	if (s->mine == NULL)
+		return;
+	if (ns < 0)
+		ns = 0;
+	while (ns > metric_bucket_ns(bucket))
+		bucket++;
+	cell_add(s->mine, cell + bucket, 1);
+	cell_add(s->mine, cell + METRIC_BUCKETS, (uint64_t)ns);
+}
+
+uint64_t
+metric_read(const struct slot_page *page, enum metric m, unsigned l1, unsigned l2)
+{
+	const struct metric_row *row = metric_row(m);
+	size_t cell = metric_cell_of(row, l1, l2);
+	uint64_t sum = 0;
+
+	if (row->kind != METRIC_HISTOGRAM)
+		return metric_cell(page, cell);
+	for (unsigned b = 0; b < METRIC_BUCKETS; b++)
+		sum += metric_cell(page, cell + b);
+	return sum;
+}
+
+uint64_t
+metric_sum(const struct board *board, enum metric m)
+{
+	const struct metric_row *row = metric_row(m);
+	uint32_t slots = __atomic_load_n(&board->slot_count, __ATOMIC_ACQUIRE);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < slots; i++)
+		for (unsigned l1 = 0; l1 < row->count1; l1++)
+			for (unsigned l2 = 0; l2 < row->count2; l2++)
+				sum += metric_read(&board->slots[i], m, l1, l2);
+	return sum;
+}
+
+void
+check_store(
+    struct stats *s, enum check_name check, int error, int64_t response_ns, const char *text)
+{
+	struct check_result *c;
+	char cut[sizeof(c->text)] = "";
+	int64_t now = clock_wall();
+
+	if ((unsigned)check >= BOARD_CHECKS)
+		panic("metric: no check %d", (int)check);
+	if (s->mine == NULL)
+		return;
+	c = &s->mine->checks[check];
+	(void)text_copy(cut, sizeof(cut), text != NULL ? text : "");
+	memcpy(c->text, cut, sizeof(cut));
+	__atomic_store_n(&c->response_us, (uint64_t)(response_ns > 0 ? response_ns / 1000 : 0),
+	    __ATOMIC_RELAXED);
+	__atomic_store_n(&c->error, error, __ATOMIC_RELAXED);
+	if (error == E_OK)
+		__atomic_store_n(&c->ok_ns, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->checked_ns, now, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,215 @@
+/* test_expose.c - the statistics as Prometheus reads them. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "label.h"
+#include "metric.h"
+
+static struct board *board;
+static struct slot_page *http, *fetcher;
+static struct stats stats;
+static struct buf out;
+
+static void
+set_up(void)
+{
+	int rw, ro;
+
+	board = board_create(&rw, &ro);
+	board->started_ns = 1500 * CLOCK_SEC + CLOCK_SEC / 2;
+	strcpy(board->version, "1.2\"3");
+	http = board_slot(board, "http-0", ROLE_HTTP);
+	fetcher = board_slot(board, "fetcher-rest", ROLE_FETCHER);
+	stats.mine = http;
+	stats.all = board;
+	buf_init(&out, 4 << 20);
+}
+
+static void
+tear_down(void)
+{
+	buf_fini(&out);
+}
+
+TestSuite(expose, .init = set_up, .fini = tear_down);
+
+static const char *
+exposed(void)
+{
+	buf_reset(&out);
+	cr_assert_eq(metric_expose(board, &out), E_OK);
+	cr_assert_eq(buf_add(&out, "", 1), E_OK);
+	return (const char *)buf_data(&out);
+}
+
+static int
+count(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+#define HAS(text, line) cr_expect_not_null(strstr((text), "\n" line "\n"), "lacks %s", line)
+
+Test(expose, the_board_tells_version_and_start)
+{
+	const char *text = exposed();
+
+	HAS(text, "opitios_build_info{version=\"1.2\\\"3\"} 1");
+	HAS(text, "opitios_start_time_seconds 1500.5");
+}
+
+Test(expose, series_without_labels_of_its_own_role_are_always_there)
+{
+	const char *text = exposed();
+
+	HAS(text, "opitios_http_connections{worker=\"http-0\",role=\"http\"} 0");
+	HAS(text, "opitios_http_connections_accepted_total{worker=\"http-0\",role=\"http\"} 0");
+	HAS(text, "opitios_upstream_budget_remaining{worker=\"fetcher-rest\",role=\"fetcher\"} 0");
+	cr_expect_null(strstr(text, "opitios_http_connections{worker=\"fetcher-rest\""));
+	cr_expect_null(strstr(text, "opitios_http_requests_total"), "nobody asked yet");
+	cr_expect_null(strstr(text, "opitios_http_request_duration_seconds"));
+}
+
+Test(expose, a_series_with_labels_appears_when_it_counts)
+{
+	const char *text;
+
+	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(200), 12);
+	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_NONE, label_code(404), 1);
+	text = exposed();
+	HAS(text, "opitios_http_requests_total{worker=\"http-0\",role=\"http\","
+		  "route=\"/api/v1/stocks/{symbol}/quote\",code=\"200\"} 12");
+	HAS(text, "opitios_http_requests_total{worker=\"http-0\",role=\"http\",route=\"none\","
+		  "code=\"404\"} 1");
+	cr_expect_eq(count(text, "opitios_http_requests_total{"), 2);
+}
+
+Test(expose, help_and_type_come_once_before_their_series)
+{
+	const char *text, *help;
+
+	board_slot(board, "http-1", ROLE_HTTP);
+	text = exposed();
+	cr_expect_eq(count(text, "# TYPE opitios_http_connections gauge\n"), 1);
+	cr_expect_eq(count(text, "# HELP opitios_http_connections "), 1);
+	help = strstr(text, "# HELP opitios_http_connections ");
+	cr_expect_lt(help, strstr(text, "opitios_http_connections{"));
+	cr_expect_eq(count(text, "opitios_http_connections{"), 2);
+}
+
+Test(expose, histograms_are_cumulative_and_in_seconds)
+{
+	const char *text;
+
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 50000);
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 200000);
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 2 * CLOCK_SEC);
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 60 * CLOCK_SEC);
+	text = exposed();
+#define SERIES "{worker=\"http-0\",role=\"http\",route=\"/livez\""
+	HAS(text, "# TYPE opitios_http_request_duration_seconds histogram");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"0.0001\"} 1");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"0.00025\"} 2");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"1\"} 2");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"2.5\"} 3");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"10\"} 3");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"+Inf\"} 4");
+	HAS(text, "opitios_http_request_duration_seconds_sum" SERIES "} 62.00025");
+	HAS(text, "opitios_http_request_duration_seconds_count" SERIES "} 4");
+	cr_expect_eq(count(text, "opitios_http_request_duration_seconds_bucket{"), METRIC_BUCKETS);
+}
+
+Test(expose, cells_are_shown_in_their_unit)
+{
+	struct stats s = { .mine = fetcher, .all = board };
+	const char *text;
+
+	metric_set(&s, M_UPSTREAM_BUDGET, 0, 0, 187500);
+	metric_add(&stats, M_HTTP_IN_FLIGHT, 0, 0, (uint64_t)-1);
+	text = exposed();
+	HAS(text, "opitios_upstream_budget_remaining{worker=\"fetcher-rest\",role=\"fetcher\"} 187.5");
+	HAS(text, "opitios_http_requests_in_flight{worker=\"http-0\",role=\"http\"} -1");
+}
+
+Test(expose, what_the_master_says_of_a_slot_is_shown_for_every_slot)
+{
+	struct stats s = { .mine = http, .all = board };
+	const char *text;
+
+	strcpy(http->state, "ready");
+	http->pid = 4711;
+	http->spawned_ns = 3 * CLOCK_SEC + CLOCK_SEC / 4;
+	strcpy(fetcher->state, "starting");
+	fetcher->pid = 4712;
+	fetcher->heartbeat_ns = CLOCK_SEC;
+	metric_add(&s, M_WORKER_RESTARTS, LABEL(cause, SIGNAL), 0, 2);
+	text = exposed();
+	HAS(text, "opitios_worker_up{worker=\"http-0\",role=\"http\"} 1");
+	HAS(text, "opitios_worker_up{worker=\"fetcher-rest\",role=\"fetcher\"} 0");
+	HAS(text, "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"signal\"} 2");
+	HAS(text, "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"exit\"} 0");
+	HAS(text, "opitios_worker_start_time_seconds{worker=\"http-0\",role=\"http\"} 3.25");
+	HAS(text, "opitios_worker_heartbeat_seconds{worker=\"fetcher-rest\",role=\"fetcher\"} 1");
+	http->pid = 0;
+	HAS(exposed(), "opitios_worker_up{worker=\"http-0\",role=\"http\"} 0");
+}
+
+Test(expose, every_line_is_well_formed_and_no_series_is_told_twice)
+{
+	char *text, *line, *rest, *seen[4096];
+	size_t lines = 0;
+
+	for (unsigned r = 0; r < ROUTE_COUNT; r++)
+		metric_observe(&stats, M_HTTP_DURATION, r, 1);
+	for (unsigned c = 0; c < label_count(LABELS_code); c++)
+		metric_add(&stats, M_HTTP_REQUESTS, 0, c, 1);
+	text = strdup(exposed());
+	for (rest = text; (line = strsep(&rest, "\n")) != NULL && *line != '\0';) {
+		char *end = strrchr(line, ' '), *number;
+
+		if (line[0] == '#')
+			continue;
+		cr_assert_not_null(end, "%s", line);
+		*end = '\0';
+		strtod(end + 1, &number);
+		cr_expect(number != end + 1 && *number == '\0', "%s: %s", line, end + 1);
+		cr_expect_eq(strncmp(line, "opitios_", 8), 0);
+		cr_expect(strchr(line, '{') == NULL || end[-1] == '}', "%s", line);
+		for (size_t i = 0; i < lines; i++)
+			cr_assert_str_neq(seen[i], line);
+		cr_assert_lt(lines, 4096);
+		seen[lines++] = line;
+	}
+	cr_expect_gt(lines, 500);
+	free(text);
+}
+
+Test(expose, a_full_buffer_is_an_error)
+{
+	struct buf small;
+
+	buf_init(&small, 1000);
+	cr_expect_eq(metric_expose(board, &small), E_FULL);
+	buf_fini(&small);
+}
+
+Test(expose, the_reference_names_every_metric_and_its_labels)
+{
+	const char *text;
+
+	cr_assert_eq(metric_reference(&out), E_OK);
+	cr_assert_eq(buf_add(&out, "", 1), E_OK);
+	text = (const char *)buf_data(&out);
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help) \
+	cr_expect_not_null(strstr(text, "| `opitios_" #name "` | "), #name);
+#include "tables/metrics.def"
+	cr_expect_not_null(strstr(text, "| worker, role, route, code | "));
+}
