@@ -1,6 +1,14 @@
 # http: the server side of HTTP on the loop.
 noinst_LIBRARIES += libhttp.a
-libhttp_a_SOURCES = src/http/connection.c src/http/request.c src/http/reply.c src/http/http_room.h
-libhttp_a_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS)
+libhttp_a_SOURCES = src/http/server.c src/http/accept.c src/http/connection.c src/http/head.c \
+	src/http/request.c src/http/body.c src/http/reply.c src/http/query.c src/http/http_room.h
+if LLHTTP_SOURCES
+libhttp_a_SOURCES += src/http/llhttp_machine.c src/http/llhttp_api.c
+# As a system folder: its warnings are not ours. Strict, as newer ones are without asking.
+HTTP_CPPFLAGS = $(LLHTTP_CFLAGS) -isystem $(LLHTTP_SRC) -DLLHTTP_STRICT_MODE=1
+else
+HTTP_CPPFLAGS = $(LLHTTP_CFLAGS)
+endif
+libhttp_a_CFLAGS = $(AM_CFLAGS) $(HTTP_CPPFLAGS)
 HTTP_LIBS = libhttp.a $(LLHTTP_LIBS)
 noinst_HEADERS += include/http.h

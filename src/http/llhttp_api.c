@@ -1,0 +1,3 @@
+/* llhttp_api.c - the handwritten part of llhttp, compiled from where the system keeps its source. */
+#include <api.c>
+#include <http.c>
