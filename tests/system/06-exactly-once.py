@@ -17,14 +17,14 @@ def rows_of(g):
         pairs = []
         for t in TABLES:
             pairs += db.execute(f"select journal_source, journal_sequence from {t}").fetchall()
-        position = dict(db.execute("select source, sequence from journal_position").fetchall())
+        position = dict(db.execute("select journal_source, sequence from journal_position").fetchall())
         return pairs, position
     finally:
         db.close()
 
 
 def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
-    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--supervisor.stable_after=1ms", "--journal.segment_bytes=256k"))
+    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--supervisor.stable_after=10ms", "--journal.segment_bytes=256k"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(50, 90)], 4)
     wait_for(lambda: load.total() > 20, 10, "load")
     kills, begun = 0, time.monotonic()
