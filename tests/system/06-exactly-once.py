@@ -17,7 +17,7 @@ def rows_of(g):
         pairs = []
         for t in TABLES:
             pairs += db.execute(f"select journal_source, journal_sequence from {t}").fetchall()
-        position = dict(db.execute("select journal_source, sequence from journal_position").fetchall())
+        position = dict(db.execute("select journal_source, journal_sequence from journal_position").fetchall())
         return pairs, position
     finally:
         db.close()
