@@ -23,6 +23,11 @@ def rows_of(g):
         db.close()
 
 
+def no_gap(sequences, position):
+    """A journal's first sequence is the time it was begun in microseconds: from there on each number once."""
+    equal((sequences[-1], len(sequences)), (position, sequences[-1] - sequences[0] + 1), "last stored and count")
+
+
 def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
     r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--supervisor.stable_after=10ms", "--journal.segment_bytes=256k"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(50, 90)], 4)
@@ -34,8 +39,8 @@ def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
         os.kill(pid, signal.SIGKILL)
         kills += 1
         wait_for(lambda: g.children().get(slot) not in (None, pid), 35, f"a successor of {slot}")
-        if kills % 10 == 0:
-            reached = load.total() + 1
+        if kills % 4 == 0:
+            reached = load.total() + 8
             wait_for(lambda: load.total() >= reached, 20, "load to go on")
     load.stop()
     equal(set(load.statuses), {200}, load.statuses)
@@ -51,7 +56,7 @@ def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
     sequences = sorted(s for _, s in pairs)
     check(len(sequences) > 5000, "hardly any records:", len(sequences))
     equal(len(sequences), len(set(sequences)), "rows twice")
-    equal(sequences, list(range(1, position["fetcher-rest"] + 1)), "a gap")
+    no_gap(sequences, position["fetcher-rest"])
     print(f"        {kills} kills in {time.monotonic() - begun:.0f} s, {len(sequences)} records, each stored once")
 
 
@@ -95,7 +100,7 @@ def test_a_restart_goes_on_where_it_stopped(scene):
     g2.stop()
     pairs, position = rows_of(g2)
     check(position["fetcher-rest"] > first, position, first)
-    equal(sorted(s for _, s in pairs), list(range(1, position["fetcher-rest"] + 1)))
+    no_gap(sorted(s for _, s in pairs), position["fetcher-rest"])
 
 
 if __name__ == "__main__":

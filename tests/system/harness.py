@@ -291,7 +291,7 @@ class Scene:
 
 
 def sanitizer_lines(folder):
-    words = ("AddressSanitizer", "LeakSanitizer", "runtime error:", "panic")
+    words = ("AddressSanitizer", "LeakSanitizer", "runtime error:", '"panic"', "Segmentation fault", "Aborted")
     found = []
     for path in folder.rglob("*.log*"):
         found += [f"{path.name}: {line.strip()}" for line in path.read_text(errors="replace").splitlines()
