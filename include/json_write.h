@@ -27,7 +27,7 @@ void	json_f64(struct json *, const char *name, double);		/* NaN: null */
 void	json_i64(struct json *, const char *name, int64_t);
 void	json_u64(struct json *, const char *name, uint64_t);
 void	json_bool(struct json *, const char *name, int);
-void	json_null(struct json *, const char *name);
+void	json_absent(struct json *, const char *name);
 void	json_time(struct json *, const char *name, int64_t ns);		/* 0: null */
 void	json_time_ms(struct json *, const char *name, int64_t ns);	/* three digits; 0: null */
 void	json_raw(struct json *, const char *name, const void *, size_t); /* already JSON */

@@ -1,5 +1,18 @@
-# tests: Criterion, a program per room; every room adds its own below.
+# tests: Criterion, a program per room: test_<room>, made of tests/unit/<room>/test_<module>.c.
 if CRITERION
 TEST_CFLAGS = $(AM_CFLAGS) $(CRITERION_CFLAGS) -Wno-conversion -Wno-shadow
-include tests/unit/module.mk
+include tests/unit/base/module.mk
+include tests/unit/market/module.mk
+include tests/unit/conf/module.mk
+include tests/unit/metric/module.mk
+include tests/unit/http/module.mk
+include tests/unit/ipc/module.mk
+include tests/unit/journal/module.mk
+include tests/unit/store/module.mk
+include tests/unit/cache_writer/module.mk
+include tests/unit/proc/module.mk
+include tests/unit/replay/module.mk
+include tests/unit/fetcher/module.mk
+include tests/unit/http_worker/module.mk
 endif
+include tests/fuzz/module.mk

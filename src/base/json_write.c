@@ -113,7 +113,7 @@ void
 json_text(struct json *j, const char *name, const char *text)
 {
 	if (text == NULL) {
-		json_null(j, name);
+		json_absent(j, name);
 		return;
 	}
 	json_lead(j, name);
@@ -166,7 +166,7 @@ json_bool(struct json *j, const char *name, int v)
 }
 
 void
-json_null(struct json *j, const char *name)
+json_absent(struct json *j, const char *name)
 {
 	json_lead(j, name);
 	json_put(j, "null", 4);

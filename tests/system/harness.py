@@ -369,3 +369,14 @@ def run_file(namespace):
                 print("        " + " < ".join(f"{pathlib.Path(f.filename).name}:{f.lineno}" for f in reversed(frame)))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)
+
+
+def run_unittest():
+    """unittest's own main, closed by the plain line ./test adds up."""
+    import unittest
+    result = unittest.main(module="__main__", exit=False, verbosity=1).result
+    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    for test, why in result.skipped:
+        print(f"  skip  {test}: {why}")
+    print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed, {len(result.skipped)} skipped")
+    raise SystemExit(1 if bad else 0)
