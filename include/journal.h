@@ -15,7 +15,9 @@ struct journal_limits {
 	uint64_t	max_bytes;
 };
 
-/* Opens or makes <state_dir>/journal/<source>; cuts a torn tail; sequences go on where they stopped.
+/* Opens or makes <state_dir>/journal/<source>; cuts a torn tail; sequences go on where they stopped. They rise
+ * by one, but step far ahead where a sequence might already have been read by somebody: in a new journal, and
+ * when the machine restarted or the end of the journal is bad. Never count on a sequence being 1.
  * E_SYSTEM, E_VERSION with a line in the log. */
 int	 journal_open(struct journal **, const char *state_dir, const char *source,
 	    const struct journal_limits *) MUST_CHECK;
@@ -27,7 +29,8 @@ int	 journal_append(struct journal *, enum msg_type, const void *value) MUST_CHE
  * records (may be null). *last is the sequence of the last record in the journal. */
 int	 journal_flush(struct journal *, uint64_t *last, size_t *lost) MUST_CHECK;
 int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was written since */
-/* Everything up to `sequence` is stored: segments wholly below it go. */
+/* Everything up to `sequence` is stored: segments wholly below it go. A sequence not given yet says that the
+ * store knows records this journal lost: sequences go on behind it. */
 void	 journal_passed(struct journal *, uint64_t sequence);
 uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
 uint64_t journal_bytes(const struct journal *);
@@ -48,5 +51,9 @@ void	 journal_reader_close(struct journal_reader **);
  * was logged; call again. E_VERSION: a record this program does not know; it stays there. E_SYSTEM. */
 int	 journal_read(struct journal_reader *, struct journal_record *) MUST_CHECK;
 uint64_t journal_reader_skipped(const struct journal_reader *);	/* records lost to corruption so far */
+/* Sequence of the last record read, skipped or stepped over: reading may be taken up behind it. */
+uint64_t journal_reader_after(const struct journal_reader *);
+/* How many records are in the journal that were not read yet, told from its last segment. */
+int	 journal_reader_behind(struct journal_reader *, uint64_t *records) MUST_CHECK;
 
 #endif /* JOURNAL_H */

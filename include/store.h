@@ -9,17 +9,24 @@
 
 struct store;
 
+#define STORE_WHY 256	/* size of a reason */
+
+/* Every function may wait a bounded time for another user of the store, well below a second. Those that return
+ * int: E_OK; E_STORE, after which rollback, and trying again later is right. */
 struct store_kind {		/* one per kind of store */
 	const char	*name;	/* "sqlite": the metric label */
-	int	(*open)(struct store **, const char *where);
-	void	(*close)(struct store **);
+	/* Brings an older schema up to date. Beside E_STORE: E_VERSION for a schema newer than this program,
+	 * E_SYSTEM for a place that cannot be used at all. The reason, without `where`, is in `why`. */
+	int	(*open)(struct store **, const char *where, char why[STORE_WHY]);
+	void	(*close)(struct store **);	/* null is fine */
 	/* Position of a journal source: sequence of the last record stored; 0 when none. */
 	int	(*position)(struct store *, const char *source, uint64_t *sequence);
 	int	(*begin)(struct store *);
+	/* One row, within begin and commit. A record that is stored already is refused. */
 	int	(*add)(struct store *, const char *source, const struct journal_record *);
 	/* Sets the position and commits: all of it or nothing. */
 	int	(*commit)(struct store *, const char *source, uint64_t sequence);
-	void	(*rollback)(struct store *);
+	void	(*rollback)(struct store *);	/* fine without a transaction as well */
 	/* A round trip: E_OK when the store answers. */
 	int	(*check)(struct store *);
 	const char *(*why)(struct store *);	/* text of the last error, borrowed */

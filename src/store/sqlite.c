@@ -1,0 +1,331 @@
+/* sqlite.c - the history store that needs nothing installed: one SQLite file in the state directory.
+ *
+ * WAL with synchronous=NORMAL: a kill loses nothing that was committed, a power cut may take the last
+ * transactions as a whole, rows and position together, and the journal then gives them again.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "store_room.h"
+#include "text.h"
+
+#define BUSY_WAIT_MS	 250	/* for another user of the file; the loop stands still meanwhile */
+#define CHECKPOINT_PAGES "4000" /* 16 MiB of write-ahead log before it is copied into the file */
+/* The leaves of the symbol indices in use, so that a busy day does not read them again and again (negative: KiB). */
+#define CACHE_KIB   "-8000"
+#define INSERT_TEXT 4096
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *begin, *commit, *rollback;
+	sqlite3_stmt *position_get, *position_set, *check;
+	sqlite3_stmt *insert[MSG_TYPE_MAX]; /* made at the first record of the type */
+	bool busy;			    /* rows came since the last check */
+	char why[STORE_WHY];
+};
+
+static int
+store_failed(struct store *s)
+{
+	snprintf(s->why, sizeof(s->why), "%s", sqlite3_errmsg(s->db));
+	return E_STORE;
+}
+
+static int
+store_prepare(struct store *s, const char *sql, sqlite3_stmt **stmt)
+{
+	if (sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK)
+		return store_failed(s);
+	return E_OK;
+}
+
+/* Steps a statement that gives no rows, and makes it ready for the next time. */
+static int
+store_run(struct store *s, sqlite3_stmt *stmt)
+{
+	int stepped = sqlite3_step(stmt);
+	int r = stepped == SQLITE_DONE || stepped == SQLITE_ROW ? E_OK : store_failed(s);
+
+	sqlite3_reset(stmt);
+	return r;
+}
+
+static void
+sqlite_close(struct store **store)
+{
+	struct store *s = *store;
+	sqlite3_stmt *stmt;
+
+	if (s == NULL)
+		return;
+	while (s->db != NULL && (stmt = sqlite3_next_stmt(s->db, NULL)) != NULL)
+		sqlite3_finalize(stmt);
+	if (sqlite3_close(s->db) != SQLITE_OK)
+		log_error("store sqlite: close: %s", sqlite3_errmsg(s->db));
+	mem_free(store);
+}
+
+/* WAL is a property of the file; where it cannot be had (some network file systems) we do not go on. */
+static int
+pragmas_set(struct store *s)
+{
+	const char *mode = NULL;
+	sqlite3_stmt *stmt;
+	int r;
+
+	if ((r = store_prepare(s, "PRAGMA journal_mode = WAL", &stmt)) != E_OK)
+		return r;
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		r = store_failed(s);
+	else if ((mode = (const char *)sqlite3_column_text(stmt, 0)) == NULL ||
+		 strcmp(mode, "wal") != 0)
+		r = E_SYSTEM;
+	if (r == E_SYSTEM)
+		text_copy(
+		    s->why, sizeof(s->why), "this file system does not allow write-ahead logging");
+	sqlite3_finalize(stmt);
+	if (r != E_OK)
+		return r;
+	if (sqlite3_exec(s->db,
+		"PRAGMA cache_size = " CACHE_KIB
+		"; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;"
+		"PRAGMA wal_autocheckpoint = " CHECKPOINT_PAGES,
+		NULL, NULL, NULL) != SQLITE_OK)
+		return store_failed(s);
+	return E_OK;
+}
+
+static int
+schema_ensure(struct store *s)
+{
+	int found = 0;
+	int r = migrate(s->db, store_migrations, store_migration_count, &found);
+
+	if (r == E_VERSION)
+		snprintf(s->why, sizeof(s->why),
+		    "its schema has version %d, this program knows up to %zu: run the newer "
+		    "program",
+		    found, store_migration_count);
+	else if (r != E_OK)
+		return store_failed(s);
+	return r;
+}
+
+static int
+statements_prepare(struct store *s)
+{
+	const struct {
+		sqlite3_stmt **stmt;
+		const char *sql;
+	} all[] = {
+		{ &s->begin, "BEGIN IMMEDIATE" },
+		{ &s->commit, "COMMIT" },
+		{ &s->rollback, "ROLLBACK" },
+		{ &s->position_get,
+		    "SELECT journal_sequence FROM journal_position WHERE journal_source = ?" },
+		{ &s->position_set,
+		    "INSERT INTO journal_position (journal_source, journal_sequence, stored_ns) "
+		    "VALUES (?, ?, ?) "
+		    "ON CONFLICT (journal_source) DO UPDATE SET "
+		    "journal_sequence = excluded.journal_sequence, stored_ns = "
+		    "excluded.stored_ns" },
+		{ &s->check, "SELECT version FROM schema_version ORDER BY version DESC LIMIT 1" },
+	};
+	int r;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if ((r = store_prepare(s, all[i].sql, all[i].stmt)) != E_OK)
+			return r;
+	return E_OK;
+}
+
+/* Whether waiting may help; a store that cannot be opened for any other reason needs an operator. */
+static int
+open_error(struct store *s, int r)
+{
+	int code = sqlite3_errcode(s->db) & 0xff;
+
+	if (r == E_STORE && code != SQLITE_BUSY && code != SQLITE_LOCKED)
+		return E_SYSTEM;
+	return r;
+}
+
+static int
+sqlite_prepare(struct store *s, const char *where)
+{
+	int r;
+
+	if (sqlite3_open_v2(where, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+	    SQLITE_OK)
+		return open_error(s, store_failed(s));
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
+	if (sqlite3_db_readonly(s->db, "main") == 1) {
+		text_copy(s->why, sizeof(s->why), "it cannot be written");
+		return E_SYSTEM;
+	}
+	if ((r = pragmas_set(s)) != E_OK || (r = schema_ensure(s)) != E_OK ||
+	    (r = statements_prepare(s)) != E_OK)
+		return open_error(s, r);
+	return E_OK;
+}
+
+static int
+sqlite_open(struct store **result, const char *where, char why[STORE_WHY])
+{
+	struct store *s = mem_alloc(sizeof(*s));
+	int r;
+
+	if ((r = sqlite_prepare(s, where)) != E_OK) {
+		memcpy(why, s->why, STORE_WHY);
+		sqlite_close(&s);
+		return r;
+	}
+	*result = s;
+	return E_OK;
+}
+
+static int
+sqlite_position(struct store *s, const char *source, uint64_t *sequence)
+{
+	int r = E_OK;
+
+	if (sqlite3_bind_text(s->position_get, 1, source, -1, SQLITE_STATIC) != SQLITE_OK)
+		return store_failed(s);
+	switch (sqlite3_step(s->position_get)) {
+	case SQLITE_ROW:
+		*sequence = (uint64_t)sqlite3_column_int64(s->position_get, 0);
+		break;
+	case SQLITE_DONE:
+		*sequence = 0;
+		break;
+	default:
+		r = store_failed(s);
+	}
+	sqlite3_reset(s->position_get);
+	return r;
+}
+
+/* Rows written to a file that somebody removed or replaced would be gone with it. */
+static int
+file_is_ours(struct store *s)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	    moved) {
+		text_copy(s->why, sizeof(s->why), "the file was removed or replaced");
+		return E_STORE;
+	}
+	return E_OK;
+}
+
+static int
+sqlite_begin(struct store *s)
+{
+	int r;
+
+	if ((r = file_is_ours(s)) != E_OK)
+		return r;
+	return store_run(s, s->begin);
+}
+
+static int
+insert_prepare(struct store *s, const struct msg_desc *desc)
+{
+	struct buf sql;
+	int r;
+
+	buf_init(&sql, INSERT_TEXT);
+	if ((r = row_insert_text(desc, &sql)) == E_OK)
+		r = store_prepare(s, (const char *)buf_data(&sql), &s->insert[desc->type]);
+	else
+		text_copy(
+		    s->why, sizeof(s->why), "a table has more columns than one statement takes");
+	buf_fini(&sql);
+	return r == E_OK ? E_OK : E_STORE;
+}
+
+static int
+sqlite_add(struct store *s, const char *source, const struct journal_record *record)
+{
+	sqlite3_stmt *stmt;
+	int r;
+
+	if (record->sequence > INT64_MAX) {
+		text_copy(s->why, sizeof(s->why), "a sequence above 2^63 - 1");
+		return E_STORE;
+	}
+	if (s->insert[record->type] == NULL && (r = insert_prepare(s, record->desc)) != E_OK)
+		return r;
+	stmt = s->insert[record->type];
+	s->busy = true;
+	if (row_bind(stmt, source, record) != SQLITE_OK)
+		return store_failed(s);
+	return store_run(s, stmt);
+}
+
+static void
+sqlite_rollback(struct store *s)
+{
+	char why[STORE_WHY];
+
+	/* SQLite may have rolled back by itself, as it does when the disk is full. */
+	if (sqlite3_get_autocommit(s->db))
+		return;
+	memcpy(why, s->why, sizeof(why));
+	if (store_run(s, s->rollback) != E_OK)
+		log_error("store sqlite: rollback: %s", s->why);
+	memcpy(s->why, why, sizeof(why));
+}
+
+static int
+sqlite_commit(struct store *s, const char *source, uint64_t sequence)
+{
+	int r;
+
+	if (sqlite3_bind_text(s->position_set, 1, source, -1, SQLITE_STATIC) != SQLITE_OK ||
+	    sqlite3_bind_int64(s->position_set, 2, (int64_t)sequence) != SQLITE_OK ||
+	    sqlite3_bind_int64(s->position_set, 3, clock_wall()) != SQLITE_OK)
+		return store_failed(s);
+	if ((r = store_run(s, s->position_set)) != E_OK || (r = store_run(s, s->commit)) != E_OK)
+		sqlite_rollback(s);
+	return r;
+}
+
+static int
+sqlite_check(struct store *s)
+{
+	int r;
+
+	if ((r = file_is_ours(s)) != E_OK)
+		return r;
+	/* A writer at rest is small again. */
+	if (!s->busy)
+		sqlite3_db_release_memory(s->db);
+	s->busy = false;
+	return store_run(s, s->check);
+}
+
+static const char *
+sqlite_why(struct store *s)
+{
+	return s->why;
+}
+
+const struct store_kind store_sqlite = {
+	.name = "sqlite",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.position = sqlite_position,
+	.begin = sqlite_begin,
+	.add = sqlite_add,
+	.commit = sqlite_commit,
+	.rollback = sqlite_rollback,
+	.check = sqlite_check,
+	.why = sqlite_why,
+};

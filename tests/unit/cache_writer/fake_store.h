@@ -1,0 +1,33 @@
+/* fake_store.h - a store in memory that fails when told to, and tells what it was given. */
+#ifndef FAKE_STORE_H
+#define FAKE_STORE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store.h"
+
+#define FAKE_ROWS    20000
+#define FAKE_SOURCES 4
+
+struct fake_disk { /* outlives open and close, as a disk does */
+	struct {
+		char source[32];
+		uint64_t sequence, trade_id;
+	} rows[FAKE_ROWS];
+	uint64_t row_count; /* committed */
+	uint64_t staged;    /* rows of the open transaction, behind the committed ones */
+	struct {
+		char source[32];
+		uint64_t sequence;
+	} positions[FAKE_SOURCES];
+	int opens, checks;
+	int open_error;	   /* what open answers */
+	uint64_t fail_add; /* the nth add of a transaction fails; 0: none */
+	bool fail_begin, fail_commit, fail_check;
+	bool in_transaction;
+};
+
+extern struct fake_disk fake_disk;
+extern const struct store_kind fake_store; /* is called "sqlite", for the metric labels */
+
+#endif /* FAKE_STORE_H */

@@ -1,0 +1,245 @@
+/* test_writer.c - several journals, a store that comes and goes, fetchers that want to know. */
+#include <math.h>
+
+#include "label.h"
+#include "writer_help.h"
+
+struct scene {
+	struct loop *loop;
+	struct conf conf;
+	struct slot_page *page;
+	struct stats stats;
+	struct writer *writer;
+	uint64_t told; /* to the listener */
+	int refusals;  /* how often telling fails first */
+	bool drained;
+};
+
+static struct scene scene;
+
+static int
+scene_stored(void *listener, uint64_t sequence)
+{
+	struct scene *s = listener;
+
+	if (s->refusals > 0) {
+		s->refusals--;
+		return E_FULL;
+	}
+	s->told = sequence;
+	return E_OK;
+}
+
+static void
+scene_drained(void *owner)
+{
+	struct scene *s = owner;
+
+	s->drained = true;
+}
+
+static const struct writer_hooks scene_hooks = { .stored = scene_stored, .drained = scene_drained };
+
+static void
+scene_begin(void)
+{
+	help_setup();
+	scene.loop = loop_new();
+	conf_defaults(&scene.conf);
+	snprintf(scene.conf.state_dir, sizeof(scene.conf.state_dir), "%s", help_dir);
+	scene.conf.store_poll_interval = 5;
+	scene.page = aligned_alloc(4096, sizeof(*scene.page));
+	memset(scene.page, 0, sizeof(*scene.page));
+	scene.stats.mine = scene.page;
+}
+
+static void
+scene_end(void)
+{
+	writer_close(&scene.writer);
+	loop_free(&scene.loop);
+	free(scene.page);
+	help_teardown();
+}
+
+TestSuite(writer, .init = scene_begin, .fini = scene_end, .timeout = 60);
+
+static void
+scene_open(void)
+{
+	char why[STORE_WHY] = "";
+
+	cr_assert_eq(writer_open(&scene.writer, scene.loop, &scene.conf, &scene.stats, &fake_store,
+			 &scene_hooks, &scene, why),
+	    E_OK, "%s", why);
+}
+
+/* Turns the loop until the condition holds; the suite's timeout is the bound. */
+#define UNTIL(condition)                                                                           \
+	do {                                                                                       \
+		while (!(condition))                                                               \
+			loop_turn(scene.loop, 20);                                                 \
+	} while (0)
+
+static uint64_t
+rows_metric(void)
+{
+	return metric_read(scene.page, M_STORE_ROWS, LABEL(store, SQLITE), 0);
+}
+
+Test(writer, stores_a_journal_found_by_its_folder_without_any_fetcher)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	help_append(j, 1, 10);
+	scene_open();
+	UNTIL(fake_disk.row_count == 10);
+	help_append(j, 11, 20);
+	UNTIL(fake_disk.row_count == 20);
+	help_expect_rows(0, 1, 20);
+	cr_expect_eq(rows_metric(), 20);
+	journal_close(&j);
+}
+
+Test(writer, finds_journals_that_appear_later)
+{
+	struct journal *j;
+
+	scene_open();
+	j = help_journal("fetcher-stocks");
+	help_append(j, 1, 3);
+	UNTIL(fake_disk.row_count == 3);
+	journal_close(&j);
+}
+
+Test(writer, tells_the_fetcher_of_the_journal_how_far_it_is_stored)
+{
+	struct journal *j = help_journal(SOURCE);
+	uint64_t last = help_append(j, 1, 10);
+
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.told == last);
+	scene.refusals = 2;
+	last = help_append(j, 11, 12);
+	writer_ring(scene.writer);
+	UNTIL(scene.told == last);
+	writer_unlisten(scene.writer, &scene);
+	help_append(j, 13, 13);
+	UNTIL(fake_disk.row_count == 13);
+	cr_expect_eq(scene.told, last, "nobody listens");
+	scene.told = 0;
+	writer_listen(scene.writer, SOURCE, &scene);
+	cr_expect_eq(scene.told, last + 1, "a new channel is told at once");
+	journal_close(&j);
+}
+
+Test(writer, is_red_while_the_store_fails_and_stores_everything_once_it_is_back)
+{
+	const struct check_result *check = &scene.page->checks[CHECK_DATABASE];
+	struct journal *j = help_journal(SOURCE);
+
+	scene_open();
+	cr_expect_eq(check->error, E_OK);
+	cr_expect_gt(check->ok_ns, 0, "a round trip was made before ready");
+	fake_disk.fail_commit = true;
+	help_append(j, 1, 50);
+	writer_ring(scene.writer);
+	UNTIL(check->error == E_STORE);
+	cr_expect_str_eq(check->text, "told to fail");
+	help_append(j, 51, 100);
+	writer_ring(scene.writer);
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 3);
+	cr_expect_eq(check->error, E_STORE);
+	fake_disk.fail_commit = false;
+	UNTIL(fake_disk.row_count == 100);
+	UNTIL(check->error == E_OK);
+	help_expect_rows(0, 1, 100);
+	cr_expect_eq(rows_metric(), 100);
+	journal_close(&j);
+}
+
+Test(writer, starts_with_a_store_that_is_down_and_counts_what_waits)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	help_append(j, 1, 30);
+	scene_open();
+	UNTIL(fake_disk.row_count == 30);
+	fake_disk.fail_begin = true;
+	help_append(j, 31, 37);
+	UNTIL(metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 7);
+	fake_disk.fail_begin = false;
+	fake_disk.open_error = E_STORE;
+	UNTIL(fake_disk.opens >= 3);
+	fake_disk.open_error = E_OK;
+	UNTIL(metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 0);
+	cr_expect_eq(fake_disk.row_count, 37);
+	journal_close(&j);
+}
+
+Test(writer, a_round_trip_that_fails_is_told_and_the_store_opened_anew)
+{
+	const struct check_result *check = &scene.page->checks[CHECK_DATABASE];
+
+	scene_open();
+	fake_disk.fail_check = true;
+	UNTIL(check->error == E_STORE);
+	fake_disk.fail_check = false;
+	UNTIL(check->error == E_OK);
+	cr_expect_geq(fake_disk.opens, 2);
+}
+
+Test(writer, counts_records_that_the_journal_lost)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	help_append(j, 1, 10);
+	help_spoil(5, 10);
+	scene_open();
+	UNTIL(fake_disk.row_count == 9);
+	cr_expect_eq(metric_read(scene.page, M_JOURNAL_CORRUPT, 0, 0), 1);
+	journal_close(&j);
+}
+
+Test(writer, drains_what_is_in_the_journals_and_says_so)
+{
+	struct journal *j = help_journal(SOURCE), *k;
+
+	scene.conf.store_batch_rows = 100;
+	scene_open();
+	help_append(j, 1, 5000);
+	k = help_journal("fetcher-stocks");
+	help_append(k, 1, 500);
+	writer_drain(scene.writer, 20000);
+	UNTIL(scene.drained);
+	cr_expect_eq(fake_disk.row_count, 5500);
+	journal_close(&j);
+	journal_close(&k);
+}
+
+Test(writer, drains_at_once_when_the_store_is_down)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	scene_open();
+	fake_disk.fail_commit = true;
+	fake_disk.open_error = E_STORE;
+	help_append(j, 1, 10);
+	writer_drain(scene.writer, 60000);
+	UNTIL(scene.drained);
+	cr_expect_eq(fake_disk.row_count, 0);
+	journal_close(&j);
+}
+
+Test(writer, a_store_that_can_never_work_is_told_with_its_reason)
+{
+	char why[STORE_WHY] = "";
+
+	fake_disk.open_error = E_VERSION;
+	cr_expect_eq(writer_open(&scene.writer, scene.loop, &scene.conf, &scene.stats, &fake_store,
+			 &scene_hooks, &scene, why),
+	    E_VERSION);
+	cr_expect_null(scene.writer);
+	cr_expect_str_eq(why, "told to fail");
+}

@@ -1,0 +1,99 @@
+/* main.c - cache-writer: reads the journals of the fetchers and writes the history store. */
+#include "cache_writer.h"
+#include "log.h"
+#include "proc.h"
+
+struct cache_writer {
+	struct proc *proc;
+	struct writer *writer;
+};
+
+static int
+cache_writer_tell(void *listener, uint64_t sequence)
+{
+	const struct msg_stored stored = { .sequence = sequence };
+
+	return peer_send(listener, MSG_STORED, &stored);
+}
+
+static void
+cache_writer_drained(void *owner)
+{
+	struct cache_writer *c = owner;
+
+	proc_finished(c->proc);
+}
+
+static void
+cache_writer_peer_up(struct peer *peer, void *owner)
+{
+	struct cache_writer *c = owner;
+
+	if (peer->role == ROLE_FETCHER)
+		writer_listen(c->writer, peer->slot, peer);
+}
+
+static void
+cache_writer_peer_down(struct peer *peer, void *owner)
+{
+	struct cache_writer *c = owner;
+
+	writer_unlisten(c->writer, peer);
+}
+
+static void
+cache_writer_drain(int64_t timeout_ms, void *owner)
+{
+	struct cache_writer *c = owner;
+
+	writer_drain(c->writer, timeout_ms);
+}
+
+static void
+cache_writer_on_advanced(struct peer *from, const void *data, void *owner)
+{
+	const struct msg_advanced *advanced = data;
+	struct cache_writer *c = owner;
+
+	log_debug("journal %s: holds records up to %llu", from->slot,
+	    (unsigned long long)advanced->sequence);
+	writer_ring(c->writer);
+}
+
+static const struct msg_handler cache_writer_handlers[] = {
+	{ MSG_ADVANCED, cache_writer_on_advanced },
+	{ 0, NULL },
+};
+
+static const struct proc_hooks cache_writer_hooks = {
+	.peer_up = cache_writer_peer_up,
+	.peer_down = cache_writer_peer_down,
+	.drain = cache_writer_drain,
+};
+
+static const struct writer_hooks writer_hooks = {
+	.stored = cache_writer_tell,
+	.drained = cache_writer_drained,
+};
+
+int
+main(int argc, char **argv)
+{
+	struct proc *p = proc_begin(ROLE_CACHE_WRITER, argc, argv);
+	struct cache_writer c = { .proc = p };
+	char why[STORE_WHY] = "";
+
+	proc_confine(p);
+	proc_connect(p, &cache_writer_hooks, cache_writer_handlers, &c);
+
+	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, &store_sqlite, &writer_hooks, &c,
+		why) != E_OK)
+		fatal(EXIT_WITH_STATE, "store %s: history in %s: %s", store_sqlite.name,
+		    p->conf.state_dir, why);
+
+	proc_ready(p);
+	proc_loop(p);
+
+	writer_close(&c.writer);
+	return proc_end(p);
+}
