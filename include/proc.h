@@ -18,6 +18,9 @@
 #define PROC_FD_BOARD_RO   5
 #define PROC_FD_FIRST_FREE 6
 
+#define PROC_PEER_QUEUE	   (16u << 20)	/* bytes that may wait for one peer; beyond it E_FULL */
+#define PROC_LATE_MAX	   512		/* peers and listeners that may arrive before proc_loop */
+
 struct proc;
 
 struct peer {			/* another worker, as long as a channel to it stands */
@@ -27,6 +30,9 @@ struct peer {			/* another worker, as long as a channel to it stands */
 	struct chan	*chan;
 	void		*user;	/* the worker's own, null at first */
 	struct peer	*next;
+	/* the rest is proc's */
+	uint64_t	 link;	/* number the master gave this channel */
+	bool		 up;	/* announced by peer_up */
 };
 
 struct msg_handler {		/* ends with { 0, NULL } */
@@ -42,6 +48,8 @@ struct proc_hooks {		/* each may be null */
 	void	(*drain)(int64_t timeout_ms, void *owner);
 };
 
+struct proc_late;
+
 struct proc {
 	enum role	 role;
 	char		 slot[SLOT_NAME];
@@ -51,28 +59,38 @@ struct proc {
 	struct chan	*master;
 	struct peer	*peers;
 	uint64_t	 generation;
-	/* the rest is proc.c's */
+	/* the rest is proc's */
 	const struct proc_hooks	  *hooks;
 	const struct msg_handler  *handlers;
 	void			  *owner;
 	bool		 settled;
+	bool		 running;		/* proc_loop was entered: hooks may be called */
 	bool		 draining;
+	bool		 over;			/* the loop is to end, or has */
 	int		 exit_code;
 	struct loop_timer heartbeat;
-	int		 pending_fds[64];	/* peers and listeners that came before the hooks were set */
+	struct loop_timer deadline;		/* of draining */
+	struct event	*signals[2];
+	struct proc_late *late;			/* peers and listeners that came before proc_loop */
+	size_t		 late_count;
 };
 
 struct proc	*proc_begin(enum role, int argc, char **argv);	/* log, slot, signals, statistics, control channel */
 void		 proc_confine(struct proc *);		/* no new privileges, no core of secrets, descriptors bounded */
-/* Waits for the configuration; afterwards peers and listeners are announced by the hooks from the loop. */
+/* Waits for the configuration and sets the log by it; peers and listeners that came meanwhile, and later ones,
+ * are announced by the hooks from within proc_loop. `hooks` and `handlers` are borrowed for the life of proc. */
 void		 proc_connect(struct proc *, const struct proc_hooks *, const struct msg_handler *, void *owner);
 void		 proc_ready(struct proc *);
 void		 proc_loop(struct proc *);		/* until told to stop */
 void		 proc_finished(struct proc *);		/* drained: ends the loop */
 int		 proc_end(struct proc *);		/* frees, returns the exit code */
 
-/* E_FULL and E_CLOSED are counted here. */
+/* The log of this process as log.level and log.format say; for the master too. */
+void		 proc_log_open(const char *slot, const struct conf *);
+
+/* Counted here, E_FULL too. E_CLOSED: peer_down follows or has been. */
 int		 peer_send(struct peer *, enum msg_type, const void *) MUST_CHECK;
-struct peer	*proc_peer(struct proc *, enum role, struct peer *after);	/* walks; null at the end */
+/* Walks the peers of a role that are up; null at the end. */
+struct peer	*proc_peer(struct proc *, enum role, struct peer *after);
 
 #endif /* PROC_H */

@@ -1,0 +1,225 @@
+/* main.c - opitios-alpaca: opens what the workers share, starts them, and stays to watch. */
+#include "master_room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "build_config.h"
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "proc.h"
+#include "text.h"
+
+#define MASTER_ADDRESS_FILE "http.address"
+
+extern char **environ;
+
+/* A descriptor of ours must not become one of the standard three, which children inherit. */
+static void
+master_open_standard(void)
+{
+	int fd;
+
+	do {
+		if ((fd = open("/dev/null", O_RDWR)) < 0)
+			exit(EXIT_WITH_SYSTEM);
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+}
+
+static void
+master_on_child(evutil_socket_t number, short what, void *arg)
+{
+	(void)number, (void)what;
+	reap_children(arg);
+}
+
+static void
+master_on_stop(evutil_socket_t number, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	log_info("%s", strsignal((int)number));
+	/* A person at the terminal does not wait for balancers to notice. */
+	stop_begin(m, number == SIGINT ? 0 : m->conf.supervisor_drain_delay);
+}
+
+static void
+master_on_unbuilt(evutil_socket_t number, short what, void *arg)
+{
+	(void)what, (void)arg;
+	log_warn("%s: ignored: reload and upgrade are not built in; stop and start instead",
+	    strsignal((int)number));
+}
+
+struct master_signal {
+	int number;
+	event_callback_fn handler;
+};
+
+static const struct master_signal master_signals[] = {
+	{ SIGCHLD, master_on_child },
+	{ SIGTERM, master_on_stop },
+	{ SIGINT, master_on_stop },
+	{ SIGHUP, master_on_unbuilt },
+	{ SIGUSR1, master_on_unbuilt },
+	{ SIGUSR2, master_on_unbuilt },
+};
+
+#define MASTER_SIGNALS (sizeof(master_signals) / sizeof(master_signals[0]))
+_Static_assert(MASTER_SIGNALS <= MASTER_SIGNALS_MAX, "master.signals is too short");
+
+static void
+master_signals_open(struct master *m)
+{
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < MASTER_SIGNALS; i++) {
+		m->signals[i] = evsignal_new(
+		    loop_base(m->loop), master_signals[i].number, master_signals[i].handler, m);
+		if (m->signals[i] == NULL || event_add(m->signals[i], NULL) != 0)
+			fatal(EXIT_WITH_SYSTEM, "signals cannot be watched");
+	}
+}
+
+static void
+master_signals_close(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < MASTER_SIGNALS; i++)
+		event_free(m->signals[i]);
+}
+
+/* The secrets stay here to be handed to the next worker: no core of them, no tracer. */
+static void
+master_confine(void)
+{
+	struct rlimit files;
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_warn("cores cannot be refused: %s", strerror(errno));
+	/* Descriptors on their way to workers count as this process's. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* Where the data comes from, for all to show; what stands before an @ may be a password. */
+static void
+master_upstream_copy(char *to, size_t size, const char *url)
+{
+	const char *host = strstr(url, "://"), *end, *at;
+
+	host = host != NULL ? host + 3 : url;
+	end = host + strcspn(host, "/?#");
+	for (at = end; at > host && at[-1] != '@'; at--)
+		;
+	(void)text_copy_n(to, size, url, (size_t)(host - url));
+	(void)text_copy(to + strlen(to), size - strlen(to), at);
+}
+
+static void
+master_board_open(struct master *m)
+{
+	m->board = board_create(&m->board_rw, &m->board_ro);
+	m->board->started_ns = clock_wall();
+	(void)text_copy(m->board->version, sizeof(m->board->version), PACKAGE_VERSION);
+	(void)text_copy(
+	    m->board->environment, sizeof(m->board->environment), m->conf.main_environment);
+	(void)text_copy(m->board->http_address, sizeof(m->board->http_address), m->http.address);
+	master_upstream_copy(
+	    m->board->upstream, sizeof(m->board->upstream), m->conf.alpaca_data_url);
+}
+
+static void
+master_address_write(struct master *m)
+{
+	char line[sizeof(m->http.address) + 2];
+
+	snprintf(line, sizeof(line), "%s\n", m->http.address);
+	if (state_dir_write(m->conf.state_dir, MASTER_ADDRESS_FILE, line) != E_OK)
+		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", m->conf.state_dir,
+		    strerror(errno));
+}
+
+static void
+master_open(struct master *m)
+{
+	proc_log_open("master", &m->conf);
+	master_confine();
+	m->lock_fd = state_dir_lock(m->conf.state_dir);
+	listen_open(&m->http, "http", m->conf.http_address, (int)m->conf.http_backlog);
+	master_board_open(m);
+	m->loop = loop_new();
+	stop_open(m);
+	wire_open(m);
+	slots_open(m);
+	spawn_find_workers(m);
+	master_signals_open(m);
+	master_address_write(m);
+}
+
+static void
+master_close(struct master *m)
+{
+	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
+	master_signals_close(m);
+	slots_close(m);
+	wire_close(m);
+	stop_close(m);
+	loop_free(&m->loop);
+	close(m->board_rw);
+	close(m->board_ro);
+	listen_close(&m->http);
+	state_dir_unlock(m->conf.state_dir, &m->lock_fd);
+	conf_wipe_secrets(&m->conf);
+}
+
+static int
+master_run(struct master *m)
+{
+	enum exit_code code;
+
+	master_open(m);
+	log_info("opitios-alpaca %s, pid %d, state in %s", PACKAGE_VERSION, (int)getpid(),
+	    m->conf.state_dir);
+	slots_event(m, ROLE_ANY, SLOT_ON_START);
+	loop_run(m->loop);
+	code = m->stop.code;
+	master_close(m);
+	log_info("ended: exit %d (%s)", (int)code, exit_name((int)code));
+	return (int)code;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct master *m;
+	struct options options;
+	const char *reason, *word;
+	char why[CONF_ERROR];
+	int code;
+
+	master_open_standard();
+	log_open("master", LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
+	if (options_parse(argc, argv, &options, &reason, &word) != E_OK)
+		fatal(EXIT_WITH_USAGE, "\"%s\" %s: see --help", word, reason);
+	m = mem_alloc(sizeof(*m));
+	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
+		fatal(EXIT_WITH_CONFIG, "%s", why);
+	code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);
+	mem_free(&m);
+	return code;
+}

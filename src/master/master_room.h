@@ -1,0 +1,194 @@
+/* master_room.h - the supervisor: what its files share. */
+#ifndef MASTER_ROOM_H
+#define MASTER_ROOM_H
+#include <sys/types.h>
+
+#include "backoff.h"
+#include "chan.h"
+#include "conf.h"
+#include "err.h"
+#include "limit.h"
+#include "loop.h"
+#include "metric.h"
+#include "role.h"
+
+enum slot_state {
+#define STATE(NAME, text, help) SLOT_##NAME,
+#include "tables/slot_states.def"
+	SLOT_STATES
+};
+enum slot_event {
+#define EVENT(NAME, text, help) SLOT_ON_##NAME,
+#include "tables/slot_states.def"
+	SLOT_EVENTS
+};
+
+/* Every action a row of slot_states.def may name; all but the first two are functions slot_<name>. */
+#define SLOT_ACTIONS(X) X(impossible) X(nothing) X(spawn) X(serve) X(steady) X(await_end) X(delay) X(mourn) \
+	X(kill) X(kill_late) X(kill_stray) X(drain) X(bury) X(rest)
+enum slot_action {
+#define X(name) SLOT_DO_##name,
+	SLOT_ACTIONS(X)
+#undef X
+	SLOT_ACTION_COUNT
+};
+
+enum slot_cause { CAUSE_EXIT, CAUSE_SIGNAL, CAUSE_NOT_READY, CAUSE_PROTOCOL };
+
+struct master;
+struct slot;
+typedef void slot_action_fn(struct slot *);
+
+struct slot {			/* outlives its processes */
+	struct master	*master;
+	char		 name[SLOT_NAME];
+	enum role	 role;
+	bool		 required;
+	enum slot_state	 state;
+	slot_action_fn *const *actions;	/* slot_actions; a test brings its own */
+	struct slot_page *page;
+	struct stats	 stats;		/* of that page: the master's own cells */
+	pid_t		 pid;		/* 0: none */
+	struct chan	*control;	/* null: none, or not spoken to any more */
+	struct limit	 talk;		/* messages the process may send */
+	unsigned	 handed;	/* descriptors it was sent in this turn; see wire.c */
+	struct loop_timer timer;	/* what it means depends on the state */
+	int64_t		 ready_ms;	/* how long a process may take to be ready */
+	struct backoff	 backoff;
+	bool		 died_lately;	/* since it was last steady: the next delay is not zero */
+	bool		 was_ready;	/* ever */
+	enum slot_cause	 cause;		/* why the process was killed, when it was */
+	int		 wait_status;	/* of the last process */
+};
+
+struct link {			/* a channel between two slots, as far as the master knows */
+	uint64_t	 number;
+	struct slot	*a, *b;		/* null: not in use */
+	bool		 lost;		/* one end says that it is over */
+};
+
+enum stop_phase { STOP_NOT, STOP_DELAY, STOP_DRAIN, STOP_KILL, STOP_DONE };
+
+struct stop {
+	enum stop_phase	 phase;
+	unsigned	 step;		/* of the roles, in the order they are drained */
+	int64_t		 deadline_ns;	/* monotonic, of all draining */
+	struct loop_timer timer;
+	enum exit_code	 code;
+};
+
+struct listener {
+	int		 fd;
+	char		 name[32];
+	char		 address[64];	/* as bound */
+};
+
+#define MASTER_SIGNALS_MAX 8
+
+struct master {
+	struct conf	 conf;
+	struct loop	*loop;
+	char		 worker_dir[512];
+	int		 lock_fd;
+	struct listener	 http;
+	struct board	*board;
+	int		 board_rw, board_ro;
+	struct slot	 slots[BOARD_SLOTS];
+	size_t		 slot_count;
+	struct link	*links;
+	size_t		 link_count;
+	uint64_t	 link_number;	/* of the newest */
+	struct loop_timer rewire;
+	bool		 handing, postponed; /* wire.c: descriptors went out in this turn; more are due */
+	uint64_t	 generation;
+	struct stop	 stop;
+	struct event	*signals[MASTER_SIGNALS_MAX];
+};
+
+/* options.c */
+enum options_mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_VERSION, MODE_HELP };
+#define OPTIONS_SET_MAX 256
+struct options {
+	enum options_mode mode;
+	const char	*file;		/* borrowed from argv; null: none */
+	const char	*set[OPTIONS_SET_MAX]; /* "http.workers=2", borrowed */
+	const char	*state_dir;	/* --state-dir; null: not given */
+	size_t		 set_count;
+};
+/* E_INVALID_PARAMETER with *why (static) and *word for what is unknown or incomplete. */
+int	options_parse(int argc, char **argv, struct options *, const char **why, const char **word) MUST_CHECK;
+/* All four layers, each over the one before. */
+int	options_conf(const struct options *, char **environment, struct conf *, char why[CONF_ERROR]) MUST_CHECK;
+/* Does what --help, --version, --print-config, --check-config ask for; returns the exit code. */
+int	options_show(const struct options *, const struct conf *);
+
+/* state_dir.c: fatal when it cannot be used or is another's. */
+int	state_dir_lock(const char *dir);	/* made if missing; returns the lock's descriptor */
+void	state_dir_unlock(const char *dir, int *fd);
+/* Writes <dir>/<name> so that a reader sees all or nothing. */
+int	state_dir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
+void	state_dir_remove(const char *dir, const char *name);
+
+/* cpus.c */
+unsigned cpus_usable(void);		/* at least 1 */
+/* Quota in whole CPUs, rounded up; 0: none. The paths are /proc/self/cgroup and /sys/fs/cgroup but in tests. */
+unsigned cpus_quota(const char *self_cgroup, const char *mount);
+
+/* listen.c: fatal when the address cannot be had. `name` also names the file with the address. */
+void	listen_open(struct listener *, const char *name, const char *address, int backlog);
+void	listen_close(struct listener *);
+
+/* slot.c: the table and its interpreter. */
+extern slot_action_fn *const slot_actions[SLOT_ACTION_COUNT];
+const char *slot_state_name(enum slot_state);
+const char *slot_event_name(enum slot_event);
+void	slot_move(enum slot_state, enum slot_event, enum slot_state *next, enum slot_action *);
+void	slot_event(struct slot *, enum slot_event);
+
+/* act.c: the actions; called by slot_event only. */
+#define X(name) slot_action_fn slot_##name;
+SLOT_ACTIONS(X)
+#undef X
+/* Delay before the next process of a slot whose last one ended: none the first time. */
+uint32_t slot_delay_ms(struct slot *);
+bool	slot_has_process(const struct slot *);
+
+/* slots.c */
+void	slots_open(struct master *);		/* as roles.def and http.workers say */
+void	slots_close(struct master *);
+void	slots_event(struct master *, enum role, enum slot_event);
+bool	slots_are_idle(const struct master *, enum role);
+struct slot *slots_find_pid(struct master *, pid_t);
+void	slots_note_ready(struct master *);	/* a slot became ready: are they all? */
+
+/* spawn.c */
+int	spawn_process(struct slot *) MUST_CHECK;	/* E_SYSTEM; else pid and control are set */
+char  **spawn_environment(char **from);		/* only what a worker may see; one block, mem_free */
+/* Where the workers are; fatal when one is missing. */
+void	spawn_find_workers(struct master *);
+
+/* control.c: what a child says. */
+extern const struct chan_hooks control_hooks;
+void	control_drop(struct slot *);		/* closes the channel after the turn */
+
+/* wire.c: what a child is told. Each may break the slot: it is then killed when the turn ends. */
+void	wire_open(struct master *);
+void	wire_close(struct master *);
+void	wire_settings(struct slot *);
+void	wire_listeners(struct slot *);
+void	wire_peers(struct slot *);		/* both ends of every link it lacks */
+void	wire_forget(struct slot *);		/* its process is gone */
+void	wire_lost(struct slot *from, const struct msg_peer_lost *);
+
+/* reap.c */
+void	reap_children(struct master *);
+void	reap_text(int wait_status, char *out, size_t size);	/* "signal 9 (Killed)" */
+
+/* stop.c */
+void	stop_open(struct master *);
+void	stop_begin(struct master *, int64_t delay_ms); /* the second time at once */
+void	stop_now(struct master *, enum exit_code);
+void	stop_look(struct master *);		/* a slot came to rest */
+void	stop_close(struct master *);
+
+#endif /* MASTER_ROOM_H */

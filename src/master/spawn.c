@@ -1,0 +1,203 @@
+/* spawn.c - birth of a worker: fork and exec.
+ *
+ * The child inherits its control channel, the statistics board and the standard three, nothing else: no
+ * other descriptor, no signal disposition or mask, no variable that is not listed here. It leaves the
+ * terminal's session, so that Ctrl-C reaches the master alone.
+ */
+#include "master_room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+#include "proc.h"
+#include "text.h"
+
+#define SPAWN_CONTROL_QUEUE (256u * 1024)
+#define SPAWN_HIGH_FD	    10 /* above the numbers a child expects */
+
+extern char **environ;
+
+/* What a worker may see of the environment; secrets and settings come over the channel. */
+static const char *const spawn_variables[] = { "PATH", "TZ", "LANG", "ASAN_OPTIONS",
+	"UBSAN_OPTIONS", "LSAN_OPTIONS" };
+
+#define SPAWN_VARIABLES (sizeof(spawn_variables) / sizeof(spawn_variables[0]))
+
+static bool
+spawn_is_passed(const char *variable)
+{
+	size_t i, len;
+
+	for (i = 0; i < SPAWN_VARIABLES; i++) {
+		len = strlen(spawn_variables[i]);
+		if (strncmp(variable, spawn_variables[i], len) == 0 && variable[len] == '=')
+			return true;
+	}
+	return false;
+}
+
+char **
+spawn_environment(char **from)
+{
+	char **to = mem_array(SPAWN_VARIABLES + 1, sizeof(*to));
+	size_t n = 0;
+
+	for (; *from != NULL && n < SPAWN_VARIABLES; from++)
+		if (spawn_is_passed(*from))
+			to[n++] = *from;
+	return to;
+}
+
+static void NORETURN
+spawn_die(const char *slot, const char *what)
+{
+	log_error("%s: %s: %s", slot, what, strerror(errno));
+	_exit(EXIT_WITH_SYSTEM);
+}
+
+/* Each descriptor first goes above the numbers wanted, so that none is overwritten before its turn. */
+static void
+spawn_descriptors(const char *slot, const int *from, size_t count)
+{
+	int high[3], null;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if ((high[i] = fcntl(from[i], F_DUPFD, SPAWN_HIGH_FD)) < 0)
+			spawn_die(slot, "descriptors");
+	for (i = 0; i < count; i++)
+		if (dup2(high[i], PROC_FD_CONTROL + (int)i) < 0)
+			spawn_die(slot, "descriptors");
+	if ((null = open("/dev/null", O_RDONLY)) < 0 || dup2(null, STDIN_FILENO) < 0)
+		spawn_die(slot, "/dev/null");
+	if (close_range(PROC_FD_FIRST_FREE, ~0u, 0) < 0)
+		spawn_die(slot, "descriptors");
+}
+
+static void
+spawn_signals_reset(void)
+{
+	sigset_t none;
+	int i;
+
+	for (i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Between fork and prctl the master may have died: then no signal will come any more. */
+static void NORETURN
+spawn_child(const struct slot *s, const char *path, int control, pid_t master)
+{
+	const int from[3] = { control, s->master->board_rw, s->master->board_ro };
+	char executable[SLOT_NAME], option[] = "--slot", slot[SLOT_NAME];
+	char *argv[] = { executable, option, slot, NULL };
+	char **environment;
+
+	(void)text_copy(executable, sizeof(executable), role_executable(s->role));
+	(void)text_copy(slot, sizeof(slot), s->name);
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master)
+		_exit(EXIT_WITH_ORPHANED);
+	setsid();
+	spawn_signals_reset();
+	spawn_descriptors(s->name, from, 3);
+	environment = spawn_environment(environ);
+	execve(path, argv, environment);
+	spawn_die(s->name, path);
+}
+
+static pid_t
+spawn_fork(const struct slot *s, const char *path, int control)
+{
+	sigset_t all, before;
+	pid_t master = getpid(), pid;
+
+	/* A handler of the master's must not run in the child. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	if ((pid = fork()) == 0)
+		spawn_child(s, path, control, master);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+int
+spawn_process(struct slot *s)
+{
+	struct master *m = s->master;
+	char path[sizeof(m->worker_dir) + 64];
+	int fds[2];
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/%s", m->worker_dir, role_executable(s->role));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
+		log_error("%s: no control channel: %s", s->name, strerror(errno));
+		return E_SYSTEM;
+	}
+	if ((pid = spawn_fork(s, path, fds[1])) < 0) {
+		log_error("%s: no process: %s", s->name, strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return E_SYSTEM;
+	}
+	close(fds[1]);
+	s->pid = pid;
+	s->control = chan_open(m->loop, fds[0], ROLE_MASTER, s->role, "master", SPAWN_CONTROL_QUEUE,
+	    &control_hooks, s);
+	return E_OK;
+}
+
+/* The name of the first executable that is missing in `dir`; null when all are there. */
+static const char *
+spawn_missing(const struct master *m, const char *dir)
+{
+	char path[sizeof(m->worker_dir) + 64];
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, role_executable(m->slots[i].role));
+		if (access(path, X_OK) != 0)
+			return role_executable(m->slots[i].role);
+	}
+	return NULL;
+}
+
+static void
+spawn_own_dir(char *dir, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", dir, size - 1);
+	char *slash;
+
+	dir[n > 0 ? n : 0] = '\0';
+	if ((slash = strrchr(dir, '/')) != NULL)
+		*slash = '\0';
+}
+
+void
+spawn_find_workers(struct master *m)
+{
+	const char *missing;
+
+	if (m->conf.supervisor_worker_dir[0] != '\0') {
+		(void)text_copy(
+		    m->worker_dir, sizeof(m->worker_dir), m->conf.supervisor_worker_dir);
+	} else {
+		spawn_own_dir(m->worker_dir, sizeof(m->worker_dir));
+		if (spawn_missing(m, m->worker_dir) != NULL)
+			(void)text_copy(m->worker_dir, sizeof(m->worker_dir), PKGLIBEXECDIR);
+	}
+	if ((missing = spawn_missing(m, m->worker_dir)) != NULL)
+		fatal(EXIT_WITH_CONFIG, "supervisor.worker_dir: \"%s\" has no executable %s",
+		    m->worker_dir, missing);
+}

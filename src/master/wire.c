@@ -1,0 +1,295 @@
+/* wire.c - what a worker is told: configuration, listeners, channels to its peers.
+ *
+ * A link is a socketpair between two slots whose roles links.def joins. Its ends are handed out as soon as
+ * both slots have a process; when one is replaced the link is forgotten and made anew with the next.
+ * A worker that lost a link to a peer which lives tells so by the link's number; the new link comes
+ * a moment later, so that two that cannot get along do not keep the master busy.
+ *
+ * Descriptors on their way are few and dear: a worker gets some in a turn, and more when it took those.
+ */
+#include "master_room.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+#include "text.h"
+
+#define WIRE_AGAIN_MS 100
+#define WIRE_SOON_MS  5
+#define WIRE_TURN_MAX 32 /* descriptors for one worker in one turn; a channel queues 64 */
+
+static void
+wire_break(struct slot *s, const char *why)
+{
+	log_error("%s: control channel: %s: killed", s->name, why);
+	s->cause = CAUSE_PROTOCOL;
+	slot_event(s, SLOT_ON_BROKEN);
+}
+
+/* Of the errors only a full queue is the worker's fault; a closed channel is about to be noticed. */
+static int
+wire_send(struct slot *s, enum msg_type type, const void *message, int fd)
+{
+	int r;
+
+	if (s->control == NULL)
+		return E_CLOSED;
+	if (fd < 0)
+		r = chan_send(s->control, type, message);
+	else
+		r = chan_send_fd(s->control, type, message, fd);
+	if (r == E_FULL)
+		wire_break(s, "it does not read");
+	return r;
+}
+
+static void
+wire_turn_end(void *arg)
+{
+	struct master *m = arg;
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		m->slots[i].handed = 0;
+	m->handing = false;
+	if (m->postponed)
+		loop_timer_set(&m->rewire, WIRE_SOON_MS);
+	m->postponed = false;
+}
+
+/* Counts what is handed out in this turn; the count also says that what is queued is of this turn. */
+static void
+wire_turn_begin(struct slot *s)
+{
+	s->handed++;
+	if (!s->master->handing)
+		loop_at_end(s->master->loop, wire_turn_end, s->master);
+	s->master->handing = true;
+}
+
+static bool
+wire_takes_more(const struct slot *s)
+{
+	if (s->handed == 0)
+		return chan_queued(s->control) == 0;
+	return s->handed < WIRE_TURN_MAX;
+}
+
+void
+wire_settings(struct slot *s)
+{
+	struct msg_settled settled = { .generation = s->master->generation };
+	struct msg_setting setting;
+	const struct conf_row *rows;
+	size_t count, i;
+	int r = E_OK;
+
+	rows = conf_rows(&count);
+	wire_turn_begin(s);
+	for (i = 0; i < count && r == E_OK; i++) {
+		if ((rows[i].roles & (unsigned)s->role) == 0)
+			continue;
+		memset(&setting, 0, sizeof(setting));
+		snprintf(setting.key, sizeof(setting.key), "%s.%s", rows[i].section, rows[i].key);
+		if (conf_text(&s->master->conf, &rows[i], setting.value, sizeof(setting.value)) !=
+		    E_OK)
+			panic("%s: the value does not fit a message", setting.key);
+		r = wire_send(s, MSG_SETTING, &setting, -1);
+	}
+	mem_wipe(&setting, sizeof(setting));
+	if (r == E_OK)
+		(void)!wire_send(s, MSG_SETTLED, &settled, -1);
+}
+
+void
+wire_listeners(struct slot *s)
+{
+	const struct listener *l = &s->master->http;
+	struct msg_listener m = { 0 };
+
+	if (s->role != ROLE_HTTP)
+		return;
+	(void)text_copy(m.name, sizeof(m.name), l->name);
+	(void)text_copy(m.address, sizeof(m.address), l->address);
+	if (wire_send(s, MSG_LISTENER, &m, l->fd) == E_SYSTEM)
+		wire_break(s, "the listening socket cannot be handed out");
+}
+
+static struct link *
+wire_find(struct master *m, const struct slot *a, const struct slot *b)
+{
+	size_t i;
+
+	for (i = 0; i < m->link_count; i++)
+		if ((m->links[i].a == a && m->links[i].b == b) ||
+		    (m->links[i].a == b && m->links[i].b == a))
+			return &m->links[i];
+	return NULL;
+}
+
+static struct link *
+wire_new(struct master *m, struct slot *a, struct slot *b)
+{
+	struct link *link = wire_find(m, NULL, NULL);
+
+	if (link == NULL) {
+		m->links = mem_grow(
+		    m->links, m->link_count * sizeof(*link), (m->link_count + 1) * sizeof(*link));
+		link = &m->links[m->link_count++];
+	}
+	link->number = ++m->link_number;
+	link->a = a;
+	link->b = b;
+	return link;
+}
+
+static int
+wire_end(struct slot *to, const struct slot *peer, uint64_t number, int fd)
+{
+	struct msg_peer m = { .role = peer->role, .link = number };
+
+	wire_turn_begin(to);
+	(void)text_copy(m.slot, sizeof(m.slot), peer->name);
+	return wire_send(to, MSG_PEER, &m, fd);
+}
+
+static void
+wire_link_free(struct link *link)
+{
+	*link = (struct link){ 0 };
+}
+
+/* Descriptors may be short for a while: the timer tries again. An end that was handed out alone closes. */
+static void
+wire_pair(struct slot *a, struct slot *b)
+{
+	struct master *m = a->master;
+	struct link *link;
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
+		log_error("%s: no channel to %s: %s", a->name, b->name, strerror(errno));
+		loop_timer_set(&m->rewire, WIRE_AGAIN_MS);
+		return;
+	}
+	link = wire_new(m, a, b);
+	if (wire_end(a, b, link->number, fds[0]) != E_OK ||
+	    wire_end(b, a, link->number, fds[1]) != E_OK) {
+		wire_link_free(link);
+		loop_timer_set(&m->rewire, WIRE_AGAIN_MS);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static bool
+wire_is_reachable(const struct slot *s)
+{
+	return s->control != NULL && (s->state == SLOT_STARTING || s->state == SLOT_READY);
+}
+
+static void
+wire_postpone(struct master *m)
+{
+	if (m->handing)
+		m->postponed = true;
+	else
+		loop_timer_set(&m->rewire, WIRE_SOON_MS);
+}
+
+void
+wire_peers(struct slot *s)
+{
+	struct master *m = s->master;
+	struct slot *other;
+	size_t i;
+
+	for (i = 0; i < m->slot_count && wire_is_reachable(s); i++) {
+		other = &m->slots[i];
+		if (other == s || !role_is_linked(s->role, other->role) ||
+		    !wire_is_reachable(other) || wire_find(m, s, other) != NULL)
+			continue;
+		if (wire_takes_more(s) && wire_takes_more(other))
+			wire_pair(s, other);
+		else
+			wire_postpone(m);
+	}
+}
+
+void
+wire_forget(struct slot *s)
+{
+	struct master *m = s->master;
+	size_t i;
+
+	for (i = 0; i < m->link_count; i++)
+		if (m->links[i].a == s || m->links[i].b == s)
+			wire_link_free(&m->links[i]);
+}
+
+static struct link *
+wire_find_number(struct master *m, uint64_t number, const struct slot *end)
+{
+	size_t i;
+
+	for (i = 0; i < m->link_count; i++)
+		if (m->links[i].number == number && (m->links[i].a == end || m->links[i].b == end))
+			return &m->links[i];
+	return NULL;
+}
+
+/* The number tells a link that stands from one that was replaced meanwhile. Both ends may complain, and the
+ * one that was only hung up on may be first: the link stays known until the new one is due. */
+void
+wire_lost(struct slot *from, const struct msg_peer_lost *lost)
+{
+	struct master *m = from->master;
+	struct link *link = wire_find_number(m, lost->link, from);
+	struct slot *other;
+
+	if (link == NULL)
+		return;
+	other = link->a == from ? link->b : link->a;
+	log_debug("%s: lost channel %" PRIu64 " to %s", from->name, lost->link, other->name);
+	link->lost = true;
+	if (!loop_timer_is_set(&m->rewire))
+		loop_timer_set(&m->rewire, WIRE_AGAIN_MS);
+	if (lost->error != E_PROTOCOL || !wire_is_reachable(other))
+		return;
+	log_error("%s: %s says that it breaks the protocol: killed", other->name, from->name);
+	other->cause = CAUSE_PROTOCOL;
+	slot_event(other, SLOT_ON_BROKEN);
+}
+
+static void
+wire_again(void *arg)
+{
+	struct master *m = arg;
+	size_t i;
+
+	for (i = 0; i < m->link_count; i++)
+		if (m->links[i].lost)
+			wire_link_free(&m->links[i]);
+	for (i = 0; i < m->slot_count; i++)
+		wire_peers(&m->slots[i]);
+}
+
+void
+wire_open(struct master *m)
+{
+	loop_timer_open(m->loop, &m->rewire, wire_again, m);
+}
+
+void
+wire_close(struct master *m)
+{
+	loop_timer_close(&m->rewire);
+	mem_free(&m->links);
+	m->link_count = 0;
+}

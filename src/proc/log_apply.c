@@ -1,0 +1,24 @@
+/* log_apply.c - the log as the configuration wants it. */
+#include "proc.h"
+
+#include <string.h>
+
+#include "log.h"
+
+void
+proc_log_open(const char *slot, const struct conf *conf)
+{
+	static const char *const levels[] = { "debug", "info", "warn", "error" };
+	enum log_format format = LOG_FORMAT_AUTO;
+	enum log_level level = LOG_LEVEL_INFO;
+	size_t i;
+
+	if (strcmp(conf->log_format, "json") == 0)
+		format = LOG_FORMAT_JSON;
+	else if (strcmp(conf->log_format, "text") == 0)
+		format = LOG_FORMAT_TEXT;
+	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(conf->log_level, levels[i]) == 0)
+			level = (enum log_level)i;
+	log_open(slot, format, level);
+}
