@@ -40,7 +40,7 @@ struct msg_handler {		/* ends with { 0, NULL } */
 	void		(*on)(struct peer *from, const void *data, void *owner);
 };
 
-struct proc_hooks {		/* each may be null */
+struct proc_hooks {		/* each may be null; none is called after proc_loop */
 	void	(*peer_up)(struct peer *, void *owner);
 	void	(*peer_down)(struct peer *, void *owner);	/* its chan is over; `from` is gone after this */
 	void	(*listener)(int fd, const char *name, void *owner);	/* takes fd */

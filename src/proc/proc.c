@@ -192,14 +192,15 @@ proc_confine(struct proc *p)
 	}
 }
 
+static const struct proc_hooks proc_no_hooks;
+
 void
 proc_connect(
     struct proc *p, const struct proc_hooks *hooks, const struct msg_handler *handlers, void *owner)
 {
-	static const struct proc_hooks none;
 	int r;
 
-	p->hooks = hooks != NULL ? hooks : &none;
+	p->hooks = hooks != NULL ? hooks : &proc_no_hooks;
 	p->handlers = handlers;
 	p->owner = owner;
 	r = chan_wait(p->master, &p->settled, PROC_SETTLE_MS);
@@ -241,6 +242,8 @@ proc_end(struct proc *p)
 	size_t i;
 
 	p->over = true;
+	/* What the hooks would use was closed between proc_loop and here. */
+	p->hooks = &proc_no_hooks;
 	control_late_drop(p);
 	peer_drop_all(p);
 	chan_close(&p->master);
