@@ -1,12 +1,13 @@
 /* chan.h - a channel between two processes: frames of messages over a Unix socket, bounded both ways.
  *
  * A frame is a 4-byte big-endian length (at most 1 MiB) and so many bytes of messages back to back. What is
- * sent during one turn of the loop leaves as one frame; a frame that reaches CHAN_FRAME_FLUSH leaves at once, so
- * that the peer works while we do. The top bit of the length says that a descriptor came along, for the frame's
- * first message; only the master may pass descriptors. hello goes first both ways and is checked here: protocol
- * id, the speaker's role, and from then on that the message table allows this sender to say what it says. A peer
- * that breaks the protocol costs its channel only: `closed` is called with E_PROTOCOL. One turn of the loop reads
- * a bounded amount from each channel, so that a flood of one does not starve others.
+ * sent during one turn of the loop leaves at its end as one frame; more than CHAN_FRAME_FULL opens another,
+ * and more than CHAN_WRITE_BYTES is written without waiting for the end of the turn. The top bit of the
+ * length says that a descriptor came along, for the frame's first message; only the master may pass
+ * descriptors. hello goes first both ways and is checked here: protocol id, the speaker's role, and from then
+ * on that the message table allows this sender to say what it says. A peer that breaks the protocol costs its
+ * channel only: `closed` is called with E_PROTOCOL. One turn of the loop reads a bounded amount from each
+ * channel, so that a flood of one does not starve others.
  */
 #ifndef CHAN_H
 #define CHAN_H
@@ -14,7 +15,8 @@
 #include "msg.h"
 
 #define CHAN_FRAME_MAX	 (1024 * 1024)
-#define CHAN_FRAME_FLUSH (16 * 1024)
+#define CHAN_FRAME_FULL	 (16 * 1024)
+#define CHAN_WRITE_BYTES (48 * 1024)
 #define CHAN_QUEUE_MIN	 (4 * 1024)
 /* As long as the slowest role may take to be ready: its end of a channel can wait that long to be opened. */
 #define CHAN_HELLO_MS	 30000

@@ -22,7 +22,11 @@
 #include "mem.h"
 #include "text.h"
 
-/* A queue that once was long gives its memory back when it is empty; below this the memory is kept. */
+/* One word holds a set of message types. */
+#define BIT(type) (UINT64_C(1) << (type))
+_Static_assert(MSG_TYPE_MAX <= 64, "a set of types outgrew its word");
+
+/* A queue that once was long gives its memory back when it is empty; what CHAN_WRITE_BYTES needs is kept. */
 #define KEEP_BYTES (64 * 1024)
 
 enum chan_state { CHAN_GREETING, CHAN_OPEN, CHAN_OVER };
@@ -37,7 +41,8 @@ struct chan {
 	struct loop *loop;
 	enum role self, peer;
 	enum chan_state state;
-	char name[SLOT_NAME]; /* of the peer: its role until hello tells the slot */
+	uint64_t may_say, may_hear; /* a bit for each type, from the message table */
+	char name[SLOT_NAME];	    /* of the peer: its role until hello tells the slot */
 	const struct chan_hooks *hooks;
 	void *owner;
 	struct event *readable, *writable;
@@ -49,6 +54,7 @@ struct chan {
 	int error;	/* why it is over, or will be when all is read */
 	bool blocked;	/* the socket is full: `writable` is awaited */
 	bool gathering; /* chan_on_turn_end will be called */
+	bool secret;	/* the queue holds or held a setting, which may be a key */
 	bool unowned;	/* closed by its owner */
 };
 
@@ -86,6 +92,17 @@ chan_over(struct chan *c, int error, const char *why)
 	c->hooks->closed(c, error, why, c->owner);
 }
 
+/* The queue is empty: no secret stays in its memory, and not more memory than the next frames need. */
+static void
+chan_tidy(struct chan *c)
+{
+	if (c->secret)
+		mem_wipe(c->out.bytes.base, c->out.bytes.capacity);
+	c->secret = false;
+	if (c->out.bytes.capacity > KEEP_BYTES)
+		buf_shrink(&c->out.bytes);
+}
+
 static void
 chan_flush(struct chan *c)
 {
@@ -104,8 +121,8 @@ chan_flush(struct chan *c)
 	}
 	if (r != E_PARTIAL)
 		buf_reset(&c->out.bytes);
-	if (buf_len(&c->out.bytes) == 0 && c->out.bytes.capacity > KEEP_BYTES)
-		buf_shrink(&c->out.bytes);
+	if (buf_len(&c->out.bytes) == 0)
+		chan_tidy(c);
 }
 
 static void
@@ -126,6 +143,7 @@ chan_free(void *arg)
 	event_free(c->readable);
 	event_free(c->writable);
 	loop_timer_close(&c->hello_timer);
+	chan_tidy(c);
 	buf_fini(&c->out.bytes);
 	mem_free(&c);
 }
@@ -142,11 +160,14 @@ chan_on_turn_end(void *arg)
 		chan_flush(c);
 }
 
-/* Full frames leave at once, what is less waits for company until the turn is over. */
+/* What has gathered leaves at the end of the turn; much of it at once, so that the peer works while we do, and
+ * descriptors too, of which few may wait. */
 static void
 chan_sent(struct chan *c)
 {
-	if (c->out.open == 0 || c->out.open >= CHAN_FRAME_FLUSH) {
+	if (c->out.open >= CHAN_FRAME_FULL)
+		frame_end(&c->out);
+	if (buf_len(&c->out.bytes) >= CHAN_WRITE_BYTES || c->wire.out_count > 0) {
 		chan_flush(c);
 	} else if (!c->gathering) {
 		c->gathering = true;
@@ -193,13 +214,11 @@ chan_on_hello(struct chan *c, const struct msg_hello *hello, const char **why)
 static int
 chan_admits(const struct chan *c, enum msg_type type, const char **why)
 {
-	const struct msg_desc *d = msg_desc(type);
-
 	if (c->state == CHAN_GREETING && type != MSG_HELLO) {
 		*why = "a message before hello";
 		return E_PROTOCOL;
 	}
-	if ((d->senders & c->peer) == 0 || (d->receivers & c->self) == 0) {
+	if ((c->may_hear & BIT(type)) == 0) {
 		*why = "a message its role may not send here";
 		return E_PROTOCOL;
 	}
@@ -232,7 +251,7 @@ static int
 chan_handle(struct chan *c, const char **why)
 {
 	union msg_any message;
-	enum msg_type type;
+	enum msg_type type = 0;
 	bool carries;
 	int r;
 
@@ -242,6 +261,8 @@ chan_handle(struct chan *c, const char **why)
 			break;
 		if (r == E_OK)
 			r = chan_dispatch(c, type, &message, carries, why);
+		if (type == MSG_SETTING)
+			mem_wipe(&message, sizeof(message));
 		if (r != E_OK)
 			return r;
 	}
@@ -281,6 +302,20 @@ chan_on_hello_late(void *arg)
 	chan_over(arg, E_PROTOCOL, "no hello in time");
 }
 
+/* The types that `sender` may send to `receiver`. */
+static uint64_t
+chan_types(enum role sender, enum role receiver)
+{
+	const struct msg_desc *d;
+	uint64_t set = 0;
+	unsigned type;
+
+	for (type = 0; type < MSG_TYPE_MAX; type++)
+		if ((d = msg_desc(type)) != NULL && d->senders & sender && d->receivers & receiver)
+			set |= BIT(type);
+	return set;
+}
+
 static struct event *
 chan_event(struct chan *c, short what, event_callback_fn fn)
 {
@@ -303,6 +338,8 @@ chan_open(struct loop *loop, int fd, enum role self, enum role peer, const char 
 	c->loop = loop;
 	c->self = self;
 	c->peer = peer;
+	c->may_say = chan_types(self, peer) & ~BIT(MSG_HELLO);
+	c->may_hear = chan_types(peer, self);
 	c->hooks = hooks;
 	c->owner = owner;
 	text_copy(c->name, sizeof(c->name), role_name(peer));
@@ -342,12 +379,8 @@ chan_close(struct chan **cp)
 static void
 chan_check_allowed(const struct chan *c, enum msg_type type)
 {
-	const struct msg_desc *d = msg_desc(type);
-
-	if (d == NULL || (d->senders & c->self) == 0 || (d->receivers & c->peer) == 0 ||
-	    type == MSG_HELLO)
-		panic("channel to %s: message %s (%d) may not be sent here", c->name,
-		    d ? d->name : "?", (int)type);
+	if ((unsigned)type >= MSG_TYPE_MAX || (c->may_say & BIT(type)) == 0)
+		panic("channel to %s: message type %d may not be sent here", c->name, (int)type);
 }
 
 static int
@@ -368,6 +401,8 @@ chan_send(struct chan *c, enum msg_type type, const void *message)
 	chan_check_allowed(c, type);
 	if (c->wire.broken)
 		return E_CLOSED;
+	if (type == MSG_SETTING)
+		c->secret = true;
 	if ((r = frame_put(&c->out, type, message)) == E_OK)
 		chan_sent(c);
 	return chan_count(c, r);

@@ -88,7 +88,8 @@ put_message(struct sink *s, const struct msg_desc *d, const uint8_t *message)
 
 /* Near the limit the worst case does not fit though the message may: it is written aside and measured. */
 static int
-append_tight(struct buf *b, size_t gap, const struct msg_desc *d, const void *message)
+append_tight(
+    struct buf *b, size_t gap, const struct msg_desc *d, const void *message, size_t *added)
 {
 	uint8_t aside[MSG_WIRE_MAX];
 	struct sink s = { .at = aside };
@@ -102,29 +103,35 @@ append_tight(struct buf *b, size_t gap, const struct msg_desc *d, const void *me
 		return r;
 	memcpy(buf_tail(b) + gap, aside, len);
 	buf_commit(b, gap + len);
+	*added = gap + len;
 	return E_OK;
 }
 
 int
-codec_append(struct buf *b, size_t gap, enum msg_type type, const void *message)
+codec_append(struct buf *b, size_t gap, enum msg_type type, const void *message, size_t *added)
 {
-	const struct msg_desc *d = msg_desc(type);
+	size_t need = gap + ((unsigned)type < MSG_TYPE_MAX ? msg_worsts[type] : 0);
 	struct sink s;
+	uint8_t *tail;
 	int r;
 
-	if (d == NULL)
+	if (need == gap)
 		panic("message type %d is not in the table", (int)type);
-	if (buf_reserve(b, gap + msg_worst(type)) != E_OK)
-		return append_tight(b, gap, d, message);
-	s.at = buf_tail(b) + gap;
-	if ((r = put_message(&s, d, message)) != E_OK)
+	if (buf_reserve(b, need) != E_OK)
+		return append_tight(b, gap, &msg_descs[type], message, added);
+	tail = buf_tail(b);
+	s.at = tail + gap;
+	if ((r = put_message(&s, &msg_descs[type], message)) != E_OK)
 		return r;
-	buf_commit(b, (size_t)(s.at - buf_tail(b)));
+	*added = (size_t)(s.at - tail);
+	buf_commit(b, *added);
 	return E_OK;
 }
 
 int
 msg_encode(enum msg_type type, const void *message, struct buf *b)
 {
-	return codec_append(b, 0, type, message);
+	size_t added;
+
+	return codec_append(b, 0, type, message, &added);
 }

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "ipc_room.h"
+#include "mem.h"
 
 _Static_assert(
-    CHAN_FRAME_FLUSH + MSG_WIRE_MAX <= CHAN_FRAME_MAX, "an open frame must not outgrow the limit");
+    CHAN_FRAME_FULL + MSG_WIRE_MAX <= CHAN_FRAME_MAX, "an open frame must not outgrow the limit");
 
 uint8_t *
 frame_space(struct frame_in *in, size_t *room)
@@ -71,6 +72,9 @@ frame_next(struct frame_in *in, enum msg_type *type, union msg_any *message, boo
 	}
 	if (r != E_OK)
 		return r;
+	/* Settings may be keys: they do not stay behind in memory that is read into again some day. */
+	if (*type == MSG_SETTING)
+		mem_wipe(in->bytes + in->start, used);
 	in->start += used;
 	in->left -= used;
 	*carries = in->carries;
@@ -99,13 +103,13 @@ frame_seal(struct frame_out *out, uint32_t flags)
 int
 frame_put(struct frame_out *out, enum msg_type type, const void *message)
 {
-	size_t gap = out->open == 0 ? FRAME_HEAD : 0, before = buf_len(&out->bytes);
+	size_t added;
 	int r;
 
-	if ((r = codec_append(&out->bytes, gap, type, message)) != E_OK)
-		return r;
-	out->open += buf_len(&out->bytes) - before;
-	return E_OK;
+	r = codec_append(&out->bytes, out->open == 0 ? FRAME_HEAD : 0, type, message, &added);
+	if (r == E_OK)
+		out->open += added;
+	return r;
 }
 
 int

@@ -18,11 +18,13 @@
 #define MSG_WIRE_MAX	      (8 * 1024)
 #define MSG_FIELDS_MAX	      64
 
-/* msg.c: most bytes an encoding of this type takes. */
-size_t msg_worst(enum msg_type);
+/* msg.c: the rows by type, name null where there is none, and the most bytes an encoding of each takes. */
+extern const struct msg_desc msg_descs[MSG_TYPE_MAX];
+extern const size_t msg_worsts[MSG_TYPE_MAX];
 
-/* codec.c: as msg_encode, with `gap` unwritten bytes in front of the message. */
-int codec_append(struct buf *, size_t gap, enum msg_type, const void *message) MUST_CHECK;
+/* codec.c: as msg_encode, with `gap` unwritten bytes in front of the message; *added counts them in. */
+int codec_append(
+    struct buf *, size_t gap, enum msg_type, const void *message, size_t *added) MUST_CHECK;
 
 /* unpack.c: whether `data` opens with one whole msgpack object of any kind, and how long it is. E_PROTOCOL with
  * *why (static). Never allocates; nesting at most UNPACK_DEPTH_MAX; nothing may announce more than is at hand. */

@@ -37,7 +37,7 @@
 #define IS_STORED  true
 #define IS_PASSING false
 
-static const struct msg_desc descs[MSG_TYPE_MAX] = {
+const struct msg_desc msg_descs[MSG_TYPE_MAX] = {
 #define VALUE(name, NAME, number, version, stored, table, help)                                    \
 	[number] = { #name, MSG_##NAME, (version), IS_##stored, (table), ROLE_FETCHER, ROLE_HTTP,  \
 		name##_fields, ROWS(name##_fields), sizeof(struct name), (help) },
@@ -53,7 +53,7 @@ static const struct msg_desc descs[MSG_TYPE_MAX] = {
 };
 
 /* Every field fits its widest form: 9 bytes of number, or text with a head of at most 9. */
-static const size_t worsts[MSG_TYPE_MAX] = {
+const size_t msg_worsts[MSG_TYPE_MAX] = {
 #define VALUE(name, NAME, number, version, stored, table, help) [number] = 5 + 9
 #define FIELD(name, KIND, field, bound, help)			+MSG_FIELD_WIRE(bound)
 #define VALUE_END(name)						,
@@ -92,13 +92,7 @@ static const size_t worsts[MSG_TYPE_MAX] = {
 const struct msg_desc *
 msg_desc(unsigned type)
 {
-	return type < MSG_TYPE_MAX && descs[type].name != NULL ? &descs[type] : NULL;
-}
-
-size_t
-msg_worst(enum msg_type type)
-{
-	return worsts[type];
+	return type < MSG_TYPE_MAX && msg_descs[type].name != NULL ? &msg_descs[type] : NULL;
 }
 
 static uint64_t PRINTF_LIKE(2, 3) hash_line(uint64_t so_far, const char *fmt, ...)
@@ -122,7 +116,7 @@ msg_protocol_id(void)
 	const struct msg_field *f;
 	const struct msg_desc *d;
 
-	for (d = descs; d < descs + MSG_TYPE_MAX; d++) {
+	for (d = msg_descs; d < msg_descs + MSG_TYPE_MAX; d++) {
 		if (d->name == NULL)
 			continue;
 		id = hash_line(id, "%s %d %u %d %x %x\n", d->name, (int)d->type, d->version,

@@ -44,13 +44,13 @@ refuse(struct reader *r, const char *why)
 	return E_PROTOCOL;
 }
 
-static size_t
+static inline size_t
 at_hand(const struct reader *r)
 {
 	return (size_t)(r->end - r->at);
 }
 
-static uint64_t
+static inline uint64_t
 big_endian(const uint8_t *at, size_t width)
 {
 	uint64_t v64;
@@ -73,7 +73,7 @@ big_endian(const uint8_t *at, size_t width)
 }
 
 /* The first byte is at hand; the number behind it, of `width` bytes, may not be. */
-static int
+static inline int
 take_wide(struct reader *r, size_t width, uint64_t *v)
 {
 	if (at_hand(r) < 1 + width)
@@ -128,6 +128,11 @@ take_u64(struct reader *r, uint64_t *out)
 	uint64_t v;
 	int e;
 
+	/* Most are small: types, counts, enums. */
+	if (r->at < r->end && *r->at < FIXMAP) {
+		*out = *r->at++;
+		return E_OK;
+	}
 	if ((e = take_number(r, &v, &negative)) != E_OK)
 		return e;
 	if (negative)
@@ -280,8 +285,9 @@ take_desc(struct reader *r, const struct msg_desc **out)
 		return refuse(r, "a count of fields that no message has");
 	if ((e = take_u64(r, &type)) != E_OK)
 		return e;
-	if (type >= MSG_TYPE_MAX || (d = msg_desc((unsigned)type)) == NULL)
+	if (type >= MSG_TYPE_MAX || msg_descs[type].name == NULL)
 		return refuse(r, "a type that is not in the table");
+	d = &msg_descs[type];
 	if (count != d->field_count + 1)
 		return refuse(r, "more or fewer fields than its row has");
 	*out = d;

@@ -47,7 +47,7 @@ Test(chan, messages_arrive_in_order_and_unchanged)
 	ends_until(&e, e.b.count == 5);
 	for (i = 0; i < 5; i++) {
 		cr_expect_eq(e.b.types[i], MSG_QUOTE);
-		cr_expect_eq(e.b.first[i].quote.received, i + 1);
+		cr_expect_eq((uint64_t)e.b.first[i].quote.received, i + 1);
 		cr_expect_eq(e.b.first[i].quote.bid_price, 185.92);
 		cr_expect_str_eq(e.b.first[i].quote.symbol, "AAPL");
 		cr_expect_eq(e.b.fds[i], -1);
@@ -84,20 +84,31 @@ Test(chan, what_one_turn_says_leaves_as_one_frame)
 	ends_close(&e);
 }
 
-Test(chan, a_full_frame_does_not_wait_for_the_end_of_the_turn)
+Test(chan, much_does_not_wait_for_the_end_of_the_turn_and_goes_in_several_frames)
 {
 	struct msg_result r = { .ticket = 1 };
+	static uint8_t bytes[2 * CHAN_WRITE_BYTES];
 	struct ends e;
-	int before = 0, after = 0;
-	size_t sent = 0;
+	size_t frames = 0, at, len;
+	ssize_t n;
 
 	ends_open_raw(&e, ROLE_FETCHER, ROLE_HTTP);
+	cr_assert_gt(recv(e.raw, bytes, sizeof(bytes), 0), 0, "hello");
 	memset(r.key, 'k', 500);
-	cr_assert_eq(ioctl(e.raw, FIONREAD, &before), 0);
-	for (; sent < CHAN_FRAME_FLUSH; sent += 500)
+	while (chan_queued(e.a.chan) < CHAN_FRAME_FULL)
 		cr_assert_eq(chan_send(e.a.chan, MSG_RESULT, &r), E_OK);
-	cr_assert_eq(ioctl(e.raw, FIONREAD, &after), 0);
-	cr_expect_geq(after - before, CHAN_FRAME_FLUSH);
+	cr_expect_lt(
+	    recv(e.raw, bytes, sizeof(bytes), MSG_DONTWAIT), 0, "one frame waits for company");
+	while (chan_queued(e.a.chan) > 0)
+		cr_assert_eq(chan_send(e.a.chan, MSG_RESULT, &r), E_OK);
+	n = recv(e.raw, bytes, sizeof(bytes), MSG_DONTWAIT);
+	cr_assert_geq(n, CHAN_WRITE_BYTES);
+	for (at = 0; at < (size_t)n; at += 4 + len, frames++) {
+		len = (size_t)bytes[at + 1] << 16 | (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+		cr_assert_leq(len, CHAN_FRAME_FULL + 600);
+	}
+	cr_expect_eq(at, (size_t)n, "whole frames only");
+	cr_expect_eq(frames, 3);
 	ends_close(&e);
 }
 
@@ -228,7 +239,7 @@ Test(chan, descriptors_come_with_their_own_message)
 		cr_expect_eq(e.b.types[2 * i], MSG_SETTING);
 		cr_expect_eq(e.b.fds[2 * i], -1);
 		cr_expect_eq(e.b.types[2 * i + 1], MSG_PEER);
-		cr_expect_eq(e.b.first[2 * i + 1].peer.role, i);
+		cr_expect_eq(e.b.first[2 * i + 1].peer.role, (uint64_t)i);
 		cr_assert_geq(e.b.fds[2 * i + 1], 0);
 		cr_assert_eq(fstat(e.b.fds[2 * i + 1], &got), 0);
 		cr_expect_eq(got.st_ino, sent[i].st_ino, "each message has its own file");
@@ -278,7 +289,7 @@ Test(chan, descriptors_waiting_to_be_sent_have_a_bound)
 
 	ends_open_raw(&e, ROLE_MASTER, ROLE_HTTP);
 	memset(s.value, 'v', 1000);
-	while (chan_queued(e.a.chan) < CHAN_FRAME_FLUSH)
+	while (chan_queued(e.a.chan) < QUEUE / 2)
 		cr_assert_eq(chan_send(e.a.chan, MSG_SETTING, &s), E_OK);
 	while ((r = chan_send_fd(e.a.chan, MSG_PEER, &p, 0)) == E_OK)
 		cr_assert_lt(sent++, 1000);

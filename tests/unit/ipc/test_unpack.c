@@ -310,3 +310,27 @@ Test(unpack, check_agrees_with_msgpack_c_on_random_bytes)
 	}
 	cr_expect_gt(agreed, 1000);
 }
+
+Test(unpack, a_setting_that_was_read_does_not_stay_in_memory)
+{
+	struct msg_setting m = { .key = "alpaca.secret_key", .value = "tell nobody" };
+	struct frame_out out = { .open = 0 };
+	static struct frame_in in;
+	const char *why;
+	union msg_any got;
+	enum msg_type type;
+	size_t room, len;
+	bool carries;
+
+	buf_init(&out.bytes, 4096);
+	cr_assert_eq(frame_put(&out, MSG_SETTING, &m), E_OK);
+	frame_end(&out);
+	len = buf_len(&out.bytes);
+	memcpy(frame_space(&in, &room), buf_data(&out.bytes), len);
+	frame_filled(&in, len);
+	cr_assert_not_null(memmem(in.bytes, len, "tell nobody", 11));
+	cr_assert_eq(frame_next(&in, &type, &got, &carries, &why), E_OK);
+	cr_expect_str_eq(got.setting.value, "tell nobody");
+	cr_expect_null(memmem(in.bytes, len, "tell nobody", 11));
+	buf_fini(&out.bytes);
+}
