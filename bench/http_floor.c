@@ -1,7 +1,7 @@
-/* http_floor.c - the HTTP room alone, answering a fixed body: what the gateway's worker cannot be faster than.
+/* http_floor.c - the HTTP room alone, answering a fixed body: as fast as a worker can be.
  *
- * usage: http_floor PORT FILE. Serves the bytes of FILE as JSON on 127.0.0.1:PORT (0 picks one) at every path and
- * prints the port in a line.
+ * usage: http_floor PORT FILE. Serves the bytes of FILE as JSON on 127.0.0.1:PORT (0 picks one)
+ * at every path and prints the port in a line.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

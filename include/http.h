@@ -30,7 +30,9 @@ struct http_hooks {
 	/* A request that cannot be: write the answer for `error` (a code of errors.def) with http_reply. The
 	 * path may be incomplete or empty. The connection closes behind it. */
 	void	(*refused)(struct http_request *, int error, void *owner);
-	/* The client left before its answer; the request is gone after this returns. May be null. */
+	/* The client left before its answer, or total_timeout_ms is over; the request is gone after this returns.
+	 * One that only ended its side is still answered for two seconds, then it counts as left. Where this is
+	 * null the request stays valid until http_reply, which then sends nothing. */
 	void	(*gone)(struct http_request *, void *owner);
 	/* Statistics; each may be null. */
 	void	(*connections)(size_t open, bool accepted, void *owner);
@@ -39,7 +41,7 @@ struct http_hooks {
 };
 
 struct http_server *http_server_new(struct loop *, const struct http_limits *, const struct http_hooks *, void *owner);
-void	 http_server_free(struct http_server **);	/* cuts what is open */
+void	 http_server_free(struct http_server **);	/* cuts what is open; not from within a hook */
 /* Takes the listening socket (non-blocking); shared with other processes. Several may be added. */
 int	 http_server_listen(struct http_server *, int fd) MUST_CHECK;
 /* No more accepting; idle connections close, busy ones close behind their answer. `done` is called once when
@@ -50,7 +52,7 @@ size_t	 http_server_connections(const struct http_server *);
 /* Of a request; all borrowed until it is answered. */
 const char	*http_method(const struct http_request *);		/* "GET" */
 bool		 http_is_head(const struct http_request *);
-const char	*http_path(const struct http_request *);		/* as sent, without query, still escaped */
+const char	*http_path(const struct http_request *);		/* as sent, without query, still escaped; "*" */
 const char	*http_query(const struct http_request *);		/* behind '?', still escaped; "" */
 /* First header field of this name (any case); null when absent. */
 const char	*http_header(const struct http_request *, const char *name);

@@ -1,8 +1,9 @@
 /* accept.c - taking connections from listening sockets that other processes accept from too.
  *
- * A few at each wake-up, so that the others get theirs; every 16 the listener is registered anew, which moves
- * this process to the end of the kernel's list of waiters. When descriptors run out one client is told with the
- * descriptor held in reserve, and accepting pauses instead of spinning on a queue it cannot empty.
+ * A few at each wake-up, so that the others get theirs; every 16 the listener is registered
+ * anew, which moves this process to the end of the kernel's list of waiters. When descriptors
+ * run out one client is told with the descriptor held in reserve, and accepting pauses instead
+ * of spinning on a queue it cannot empty.
  */
 #include "http_room.h"
 
@@ -68,7 +69,8 @@ http_accept_resume(struct http_server *s)
 		event_add(l->event, NULL);
 }
 
-/* Out of descriptors: the first in the queue hears it, the others wait for the retry or another process. */
+/* Out of descriptors: the first in the queue hears it, the others wait for the retry or another
+ * process. */
 static void
 accept_starved(struct http_listener *l, int error)
 {
@@ -78,7 +80,9 @@ accept_starved(struct http_listener *l, int error)
 	uint8_t unread[4096];
 	int fd;
 
-	log_warn("http: no connection can be accepted: %s", strerror(error));
+	if (!s->starved)
+		log_warn("http: no connection can be accepted: %s", strerror(error));
+	s->starved = true;
 	http_server_count_drop(s, HTTP_DROP_LIMIT);
 	if (s->reserve_fd >= 0) {
 		close(s->reserve_fd);
@@ -108,13 +112,15 @@ accept_one(struct http_listener *l)
 	fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		l->accepted++;
+		l->server->starved = false;
 		http_server_adopt(l->server, fd, (struct sockaddr *)&peer, len);
 		return l->server->accepting;
 	}
 	error = errno;
 	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
 		accept_starved(l, error);
-	/* Anything else is the fate of that one client: reset before it was taken, or taken by another. */
+	/* Anything else is the fate of that one client: reset before it was taken, or taken by
+	 * another. */
 	return error == ECONNABORTED || error == EINTR;
 }
 
@@ -140,7 +146,8 @@ http_server_listen(struct http_server *s, int fd)
 	struct http_listener *l = mem_alloc(sizeof(*l));
 	int on = 1;
 
-	/* Accepted sockets inherit it, which spares a call for each. Not for Unix sockets: no matter. */
+	/* Accepted sockets inherit it, which spares a call for each. Not for Unix sockets: no
+	 * matter. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	l->server = s;
 	l->fd = fd;

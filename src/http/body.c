@@ -1,8 +1,8 @@
 /* body.c - the body of a request: of a stated length, or in chunks.
  *
- * A stated length is read straight into the body. Chunks pass the input buffer and are taken apart byte by byte where
- * framing is concerned: sizes are bare hexadecimal digits, every line ends in CR LF, extensions and trailers are
- * thrown away and bounded.
+ * A stated length is read straight into the body. Chunks pass the input buffer and are taken
+ * apart byte by byte where framing is concerned: sizes are bare hexadecimal digits, every line
+ * ends in CR LF, extensions and trailers are thrown away and bounded.
  */
 #include "http_room.h"
 

@@ -1,8 +1,9 @@
 /* head.c - request line and header fields, read where they lie.
  *
- * Lines are found and bounded here before the parser sees them: it gets whole lines only, each ended by CR LF with
- * no other CR in it and none continuing the one before. That settles the ways of smuggling that rest on two
- * readers seeing different lines, whatever leniency the installed llhttp has.
+ * Lines are found and bounded here before the parser sees them: it gets whole lines only, each
+ * ended by CR LF with no other CR in it and none continuing the one before. That settles the
+ * ways of smuggling that rest on two readers seeing different lines, whatever leniency the
+ * installed llhttp has.
  */
 #include "http_room.h"
 
@@ -38,7 +39,7 @@ head_on_name(llhttp_t *p, const char *at, size_t len)
 	struct http_request *r = p->data;
 	struct http_field *f;
 
-	if (r->field_count == HTTP_FIELDS_MAX || at[len] != ':')
+	if (r->field_count == r->lines || at[len] != ':')
 		return -1;
 	f = &r->fields[r->field_count++];
 	f->name = head_offset(p, at);
@@ -52,8 +53,15 @@ static int
 head_on_value(llhttp_t *p, const char *at, size_t len)
 {
 	struct http_request *r = p->data;
-	struct http_field *f = &r->fields[r->field_count - 1];
+	struct http_field *f;
 
+	if (r->field_count == 0)
+		return -1;
+	/* Of an empty value llhttp tells where the next line starts. It stays as head_on_name
+	 * left it. */
+	if (len == 0)
+		return 0;
+	f = &r->fields[r->field_count - 1];
 	while (len > 0 && (at[len - 1] == ' ' || at[len - 1] == '\t'))
 		len--;
 	f->value = head_offset(p, at);
@@ -82,7 +90,7 @@ http_head_begin(struct http_request *r)
 	r->stage = HTTP_READ_HEAD;
 	r->next_start = r->start;
 	r->line = r->scanned = r->fed = r->fields_at = r->head_len = 0;
-	r->target = r->target_len = r->skipped = 0;
+	r->target = r->target_len = r->skipped = r->lines = 0;
 	r->field_count = 0;
 	r->chunked = r->expects = r->is_head = false;
 	r->keep = true;
@@ -95,26 +103,37 @@ http_head_begin(struct http_request *r)
 	r->parser.data = r;
 }
 
-void
-http_head_make_room(struct http_request *r)
+/* To the front of the buffer; only while nobody holds pointers into it. */
+static void
+head_move_up(struct http_request *r)
 {
-	size_t size = r->size * 2;
+	if (r->start == 0)
+		return;
+	memmove(r->bytes, r->bytes + r->start, r->end - r->start);
+	r->end -= r->start;
+	r->next_start -= r->start;
+	r->start = 0;
+}
 
-	if (r->end < r->size)
-		return;
-	if (r->start > 0) {
-		memmove(r->bytes, r->bytes + r->start, r->end - r->start);
-		r->end -= r->start;
-		r->next_start -= r->start;
-		r->start = 0;
-		return;
-	}
+static void
+head_grow(struct http_request *r, size_t size)
+{
 	if (size > r->server->input_max)
 		size = r->server->input_max;
 	if (size > r->size) {
 		r->bytes = mem_grow(r->bytes, r->size, size);
 		r->size = size;
 	}
+}
+
+void
+http_head_make_room(struct http_request *r)
+{
+	if (r->end < r->size)
+		return;
+	head_move_up(r);
+	if (r->end == r->size)
+		head_grow(r, r->size * 2);
 }
 
 static int
@@ -151,12 +170,11 @@ head_feed(struct http_request *r, size_t end)
 		return E_OK;
 	error = llhttp_execute(&r->parser, from, end - r->fed);
 	r->fed = end;
-	if (error == HPE_USER && r->field_count == HTTP_FIELDS_MAX)
-		return E_HEADERS_TOO_LARGE;
 	return head_parser_error(r, error);
 }
 
-/* `len` is without CR LF. The version is looked at first: what follows it may be anything in another one. */
+/* `len` is without CR LF. The version is looked at first: what follows it may be anything in
+ * another one. */
 static int
 head_check_request_line(const struct http_request *r, const uint8_t *line, size_t len)
 {
@@ -208,8 +226,10 @@ head_take_line(struct http_request *r, size_t end)
 		return E_HEADERS_TOO_LARGE;
 	if (len == 0)
 		r->head_len = end;
-	else if (line[0] == ' ' || line[0] == '\t')
+	else if (line[0] == ' ' || line[0] == '\t' || line[0] == ':')
 		return E_MALFORMED_REQUEST;
+	else if (++r->lines > HTTP_FIELDS_MAX)
+		return E_HEADERS_TOO_LARGE;
 	return E_OK;
 }
 
@@ -246,15 +266,13 @@ head_take_lines(struct http_request *r)
 	return E_OK;
 }
 
-/* The rest of the buffer stays where it is from here on; the application may hold pointers into it. */
+/* The bytes stay where they are from here on: the application may hold pointers to them. */
 static void
 head_settle(struct http_request *r)
 {
-	size_t room = r->start + r->head_len + HTTP_INPUT_ROOM;
-
-	if (r->size < room) {
-		r->bytes = mem_grow(r->bytes, r->size, room);
-		r->size = room;
+	if (r->start + r->head_len + HTTP_INPUT_ROOM > r->size) {
+		head_move_up(r);
+		head_grow(r, r->head_len + HTTP_INPUT_ROOM);
 	}
 	r->taken = r->next_start = r->start + r->head_len;
 	r->method = llhttp_method_name((llhttp_method_t)r->parser.method);
@@ -274,6 +292,8 @@ http_head_read(struct http_request *r)
 	if (e == E_PARTIAL)
 		return head_check_open_line(r, r->end - r->start);
 	head_settle(r);
+	if (r->field_count != r->lines)
+		return E_MALFORMED_REQUEST; /* the parser saw other fields than there are lines */
 	if ((e = http_request_judge_target(r)) != E_OK)
 		return e;
 	return http_request_judge_fields(r);
@@ -282,6 +302,8 @@ http_head_read(struct http_request *r)
 void
 http_head_salvage(struct http_request *r)
 {
+	if (r->fed == 0 && r->fields_at != 0)
+		(void)!head_feed(r, r->fields_at);
 	if (r->method[0] != '\0' || r->target_len == 0)
 		return;
 	r->method = llhttp_method_name((llhttp_method_t)r->parser.method);

@@ -1,19 +1,16 @@
 /* http_room.h - what the files of the HTTP room share.
  *
- * A connection at rest is one struct and nothing else. With the first byte of a request it borrows a
- * struct http_request from the server's pool: the read buffer, the parser and the offsets of the fields.
- * Answers given while its own bytes are being worked on gather in the server's one buffer and leave with one
- * send(); only what the kernel does not take is copied to the connection.
+ * A connection at rest is one struct and nothing else. With the first byte of a request it
+ * borrows a struct http_request from the server's pool: the read buffer, the parser and the
+ * offsets of the fields. Answers given while its own bytes are being worked on gather in the
+ * server's one buffer and leave with one send(); only what the kernel does not take is copied to
+ * the connection.
  */
 #ifndef HTTP_ROOM_H
 #define HTTP_ROOM_H
-#include <event2/event.h>
 #include <event2/event_struct.h>
 #include <llhttp.h>
 #include <netinet/in.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -22,10 +19,10 @@
 
 #define HTTP_FIELDS_MAX	 100	    /* header fields of one request */
 #define HTTP_INPUT_FIRST 4096	    /* read buffer before it has to grow */
-#define HTTP_INPUT_ROOM	 1024	    /* kept free behind a head, for chunked bodies and pipelined requests */
+#define HTTP_INPUT_ROOM	 1024	    /* kept free behind a head for what follows it */
 #define HTTP_POOL_MAX	 32	    /* requests kept for the next connection that speaks */
 #define HTTP_GATHER_SIZE 65536	    /* answers of one wake-up that leave together */
-#define HTTP_LINGER_MS	 2000	    /* how long a client may take to read the last answer, or a half-closed one waits */
+#define HTTP_LINGER_MS	 2000	    /* a client may take to read the last answer, or half-closed wait */
 #define HTTP_LINGER_MAX	 (1U << 20) /* bytes thrown away meanwhile */
 #define HTTP_CLIENT_TEXT 64
 
@@ -48,13 +45,13 @@ struct http_field {
 };
 
 enum http_chunk {
-	HTTP_CHUNK_SIZE, HTTP_CHUNK_SIZE_MORE, HTTP_CHUNK_EXTENSION, HTTP_CHUNK_SIZE_LF, HTTP_CHUNK_DATA,
-	HTTP_CHUNK_DATA_CR, HTTP_CHUNK_DATA_LF, HTTP_CHUNK_TRAILER, HTTP_CHUNK_TRAILER_LINE,
-	HTTP_CHUNK_TRAILER_LF, HTTP_CHUNK_END_LF
+	HTTP_CHUNK_SIZE, HTTP_CHUNK_SIZE_MORE, HTTP_CHUNK_EXTENSION, HTTP_CHUNK_SIZE_LF,
+	HTTP_CHUNK_DATA, HTTP_CHUNK_DATA_CR, HTTP_CHUNK_DATA_LF, HTTP_CHUNK_TRAILER,
+	HTTP_CHUNK_TRAILER_LINE, HTTP_CHUNK_TRAILER_LF, HTTP_CHUNK_END_LF
 };
 
 struct http_request {
-	struct http_connection *connection;	/* null: the client left and nobody wanted to know */
+	struct http_connection *connection;	/* null: left, and nobody wanted to know */
 	struct http_request *next;		/* in the pool */
 	struct http_server *server;
 	enum http_stage	 stage;
@@ -62,16 +59,14 @@ struct http_request {
 	const char	*method, *path, *query;
 	void		*tag;
 	int64_t		 arrived;
-
 	uint8_t		*bytes;			/* input: this request and whatever is pipelined behind it */
 	size_t		 size, start, end;	/* `start`: first byte of this request */
 	size_t		 next_start;		/* behind this request, once it is complete */
-
 	size_t		 line, scanned, fed;	/* from start: current line, seen so far, given to the parser */
 	size_t		 fields_at;		/* from start: behind the request line; 0 before */
 	size_t		 head_len;
-	uint32_t	 target, target_len, skipped;
-	size_t		 field_count;
+	uint32_t	 target, target_len, skipped, lines;
+	uint32_t	 field_count;
 	llhttp_t	 parser;
 
 	uint8_t		*body;
@@ -80,7 +75,6 @@ struct http_request {
 	enum http_chunk	 chunk;
 	size_t		 framing, trailers;	/* bytes of a chunked body that are not data */
 	size_t		 taken;			/* absolute: body bytes worked off so far */
-
 	char		 client[HTTP_CLIENT_TEXT];
 	struct http_field fields[HTTP_FIELDS_MAX];
 };
@@ -91,7 +85,7 @@ struct http_connection {
 	struct http_request *request;		/* null while idle */
 	TAILQ_ENTRY(http_connection) in_phase, in_total;
 	int64_t		 since;			/* of the phase; of the last progress in a body */
-	int64_t		 began, listed;		/* first byte of the request; as the list of totals has it, 0: not in it */
+	int64_t		 began, listed;		/* first byte of the request; as in the totals, or 0 */
 	uint8_t		*rest;			/* of answers the kernel did not take yet */
 	size_t		 rest_len, rest_sent;
 	size_t		 discarded;
@@ -127,20 +121,16 @@ struct http_server {
 	size_t		 connections;
 	struct loop_timer sweep;
 	int64_t		 sweep_ms;
-
 	struct http_listener *listeners;
 	struct loop_timer accept_retry;
 	int		 reserve_fd;		/* given up for a moment when descriptors run out */
-	bool		 accepting;
+	bool		 accepting, starved;
 
 	bool		 draining, drained;
 	void		(*done)(void *);
 	void		*done_arg;
-
 	struct http_request *pool;
-	size_t		 pooled;
-	size_t		 input_max;
-
+	size_t		 pooled, input_max;
 	uint8_t		*gather;
 	size_t		 gathered;
 	size_t		 bytes_in, bytes_out;
@@ -168,7 +158,16 @@ void	 http_server_adopt(struct http_server *, int fd, const struct sockaddr *pee
 void	 http_connection_expire(struct http_connection *, bool total);
 void	 http_connection_drain(struct http_connection *);
 void	 http_connection_close(struct http_connection *);
-void	 http_connection_answered(struct http_connection *);	/* outside of its own run */
+void	 http_connection_settle(struct http_connection *);
+void	 http_connection_wake(struct http_connection *);
+bool	 http_connection_has_input(const struct http_connection *);	/* behind this request */
+
+/* exchange.c */
+void	 http_exchange_read(struct http_connection *);	/* what the socket has, and works it off */
+void	 http_exchange_run(struct http_connection *);	/* what was read before */
+/* Has the request refused; http_exchange_run then finishes. */
+void	 http_exchange_refuse(struct http_connection *, int error);
+void	 http_exchange_answered(struct http_connection *);	/* later, not from within its run */
 
 /* head.c */
 void	 http_head_begin(struct http_request *);	/* a request starts at bytes + start */

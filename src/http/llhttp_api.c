@@ -1,3 +1,3 @@
-/* llhttp_api.c - the handwritten part of llhttp, compiled from where the system keeps its source. */
+/* llhttp_api.c - the handwritten part of llhttp, from where the system keeps its source. */
 #include <api.c>
 #include <http.c>

@@ -1,2 +1,2 @@
-/* llhttp_machine.c - the generated part of llhttp, compiled from where the system keeps its source. */
+/* llhttp_machine.c - the generated part of llhttp, from where the system keeps its source. */
 #include <llhttp.c>

@@ -1,8 +1,9 @@
 /* reply.c - answers: composed, gathered, sent.
  *
- * While a connection works off its input its answers gather in the server's buffer and leave together. An answer
- * given later, or too large to gather, goes to the kernel from where it lies. What the kernel does not take is
- * copied to the connection, which asks for nothing more until it is gone: at most one gathering and one answer.
+ * While a connection works off its input its answers gather in the server's buffer and leave
+ * together. An answer given later, or too large to gather, goes to the kernel from where it
+ * lies. What the kernel does not take is copied to the connection, which asks for nothing more
+ * until it is gone: at most one gathering and one answer.
  */
 #include "http_room.h"
 
@@ -27,77 +28,53 @@ struct reply {
 	size_t head_len;
 };
 
+static const struct status_row {
+	int status;
+	const char *reason;
+} status_rows[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 301, "Moved Permanently" },
+	{ 302, "Found" },
+	{ 304, "Not Modified" },
+	{ 307, "Temporary Redirect" },
+	{ 308, "Permanent Redirect" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 417, "Expectation Failed" },
+	{ 422, "Unprocessable Content" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" },
+};
+
 static const char *
 status_reason(int status)
 {
-	switch (status) {
-	case 200:
-		return "OK";
-	case 201:
-		return "Created";
-	case 202:
-		return "Accepted";
-	case 204:
-		return "No Content";
-	case 301:
-		return "Moved Permanently";
-	case 302:
-		return "Found";
-	case 304:
-		return "Not Modified";
-	case 307:
-		return "Temporary Redirect";
-	case 308:
-		return "Permanent Redirect";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 406:
-		return "Not Acceptable";
-	case 408:
-		return "Request Timeout";
-	case 409:
-		return "Conflict";
-	case 410:
-		return "Gone";
-	case 412:
-		return "Precondition Failed";
-	case 413:
-		return "Content Too Large";
-	case 414:
-		return "URI Too Long";
-	case 415:
-		return "Unsupported Media Type";
-	case 417:
-		return "Expectation Failed";
-	case 422:
-		return "Unprocessable Content";
-	case 429:
-		return "Too Many Requests";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 500:
-		return "Internal Server Error";
-	case 501:
-		return "Not Implemented";
-	case 502:
-		return "Bad Gateway";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	case 505:
-		return "HTTP Version Not Supported";
-	default:
-		return "Unknown";
-	}
+	size_t i;
+
+	for (i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++)
+		if (status_rows[i].status == status)
+			return status_rows[i].reason;
+	return "Unknown";
 }
 
 /* Server and Date, composed once a second. Not strftime: names of days must not follow a locale. */
@@ -297,7 +274,8 @@ http_reply_send_rest(struct http_connection *c)
 	}
 }
 
-/* Into the gathering, which the connection's run flushes; at once where it cannot wait or does not fit. */
+/* Into the gathering, which the connection's run flushes; at once where it cannot wait or does
+ * not fit. */
 static void
 reply_dispatch(struct http_connection *c, struct iovec *parts, int count, size_t len)
 {
@@ -325,7 +303,8 @@ http_reply_continue(struct http_connection *c)
 	reply_dispatch(c, &part, 1, part.iov_len);
 }
 
-/* The client left while the application worked, and there is no hook to tell it: this ends the request. */
+/* The client left while the application worked, and there is no hook to tell it: this ends the
+ * request. */
 static void
 reply_to_nobody(struct http_request *r)
 {
@@ -351,5 +330,5 @@ http_reply(struct http_request *r, const struct http_answer *a)
 	r->stage = HTTP_ANSWERED;
 	reply_dispatch(c, p.parts, p.count, p.len);
 	if (!c->running)
-		http_connection_answered(c);
+		http_exchange_answered(c);
 }

@@ -1,7 +1,7 @@
 /* request.c - what a complete head means, and what the application may ask of it.
  *
- * Where RFC 9112 leaves a choice between repairing and refusing, this refuses: two readers of the same bytes must
- * not come to different ends of the request.
+ * Where RFC 9112 leaves a choice between repairing and refusing, this refuses: two readers of
+ * the same bytes must not come to different ends of the request.
  */
 #include "http_room.h"
 

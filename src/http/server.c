@@ -1,7 +1,8 @@
 /* server.c - a server as a whole: its limits, its deadlines, its pool, its end.
  *
- * No connection has a timer. Each is in the list of its phase, ordered by when it entered, and while a request is
- * under way in the list of totals, ordered by the first byte; a coarse timer looks at the heads of these lists.
+ * No connection has a timer. Each is in the list of its phase, ordered by when it entered, and
+ * while a request is under way in the list of totals, ordered by the first byte; a coarse timer
+ * looks at the heads of these lists.
  */
 #include "http_room.h"
 
@@ -105,7 +106,7 @@ http_server_new(struct loop *loop, const struct http_limits *limits, const struc
 	s->hooks = *hooks;
 	s->owner = owner;
 	s->now = clock_mono();
-	s->input_max = limits->request_line_max + limits->headers_max + HTTP_INPUT_ROOM;
+	s->input_max = limits->request_line_max + limits->headers_max + 4 + HTTP_INPUT_ROOM;
 	s->gather = mem_alloc(HTTP_GATHER_SIZE);
 	s->accepting = true;
 	server_set_deadlines(s);
