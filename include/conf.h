@@ -58,6 +58,8 @@ int	conf_check(struct conf *, char why[CONF_ERROR]) MUST_CHECK;
 
 /* Value as text that conf_set reads back to the same; secrets too. E_FULL when it does not fit. */
 int	conf_text(const struct conf *, const struct conf_row *, char *out, size_t size) MUST_CHECK;
+/* A number of such a row (a default, a bound) as an operator would write it: 5s, 64M, 200. */
+void	conf_number_text(enum conf_type, double, char *out, size_t size);
 /* The whole as an INI file; secrets are written as <set> or left empty. */
 int	conf_print(const struct conf *, struct buf *) MUST_CHECK;
 /* Help of every key, for --help. */

@@ -14,6 +14,9 @@ int	text_equal_nocase(const char *, const char *);
 int	text_starts(const char *text, const char *prefix);
 int	text_is_printable(const char *, size_t len);	/* 0x20-0x7e only */
 
+/* Bytes of the UTF-8 character the text begins with; 0 when it begins with none. */
+size_t	text_utf8_len(const char *);
+
 /* Whole text or nothing; no sign where unsigned, no blanks. E_INVALID_PARAMETER otherwise. */
 int	text_to_u64(const char *, uint64_t *) MUST_CHECK;
 int	text_to_i64(const char *, int64_t *) MUST_CHECK;

@@ -9,7 +9,7 @@ backoff_next_ms(struct backoff *b)
 	uint64_t delay = b->floor_ms;
 	uint32_t i;
 
-	for (i = 0; i < b->failures && delay < b->ceiling_ms; i++)
+	for (i = 0; i < b->failures && delay > 0 && delay < b->ceiling_ms; i++)
 		delay *= 2;
 	if (b->failures < UINT32_MAX)
 		b->failures++;
@@ -19,7 +19,7 @@ backoff_next_ms(struct backoff *b)
 uint32_t
 backoff_next_jittered_ms(struct backoff *b, uint32_t percent)
 {
-	uint64_t delay = backoff_next_ms(b), span = delay * percent / 100;
+	uint64_t delay = backoff_next_ms(b), span = delay * (percent < 100 ? percent : 100) / 100;
 	uint64_t draw;
 
 	hash_random(&draw, sizeof(draw));

@@ -47,7 +47,7 @@ buf_len(const struct buf *b)
 uint8_t *
 buf_data(const struct buf *b)
 {
-	return b->base + b->start;
+	return b->base != NULL ? b->base + b->start : NULL;
 }
 
 void
@@ -68,33 +68,40 @@ buf_compact(struct buf *b)
 	b->start = 0;
 }
 
-int
-buf_reserve(struct buf *b, size_t n)
+/* Memory for n more bytes, whatever the limit says. */
+static void
+buf_make_room(struct buf *b, size_t n)
 {
 	size_t capacity;
 
-	if (n > b->limit || buf_len(b) > b->limit - n)
-		return E_FULL;
-	if (b->capacity - b->end >= n && b->base != NULL)
-		return E_OK;
+	if (b->base != NULL && b->capacity - b->end >= n)
+		return;
 	/* Moving pays only when at least half was consumed; otherwise a long queue is moved again and again. */
-	if (b->start >= buf_len(b))
+	if (b->base != NULL && b->start >= buf_len(b))
 		buf_compact(b);
 	if (b->base != NULL && b->capacity - b->end >= n)
-		return E_OK;
+		return;
 	capacity = b->capacity ? b->capacity : BUF_FIRST;
 	while (capacity - b->end < n)
 		capacity *= 2;
 	b->base =
 	    mem_grow(b->base, capacity, capacity); /* not zeroed: it is written before it is read */
 	b->capacity = capacity;
+}
+
+int
+buf_reserve(struct buf *b, size_t n)
+{
+	if (n > b->limit || buf_len(b) > b->limit - n)
+		return E_FULL;
+	buf_make_room(b, n);
 	return E_OK;
 }
 
 uint8_t *
 buf_tail(const struct buf *b)
 {
-	return b->base + b->end;
+	return b->base != NULL ? b->base + b->end : NULL;
 }
 
 void
@@ -134,8 +141,10 @@ buf_printf(struct buf *b, const char *fmt, ...)
 	va_end(args);
 	if (n < 0)
 		return E_SYSTEM;
-	if ((r = buf_reserve(b, (size_t)n + 1)) != E_OK)
+	if ((r = buf_reserve(b, (size_t)n)) != E_OK)
 		return r;
+	buf_make_room(
+	    b, (size_t)n + 1); /* the NUL is written and not kept: it counts for no limit */
 	va_start(args, fmt);
 	vsnprintf((char *)buf_tail(b), (size_t)n + 1, fmt, args);
 	va_end(args);

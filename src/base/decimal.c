@@ -7,6 +7,7 @@
  */
 #include "decimal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -123,7 +124,9 @@ decimal_format(double d, char out[DECIMAL_TEXT])
 	}
 	if (decimal_quick(d, out, &len))
 		return len;
-	for (precision = 0; precision <= 16; precision++) {
+	/* Any 15 digits survive a normal double, so that 15 are printed first and their zeros cut; the
+	 * numbers below hold fewer digits the smaller they are. */
+	for (precision = a < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision, d);
 		if (strtod(text, NULL) == d)
 			break;

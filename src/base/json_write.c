@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "decimal.h"
+#include "text.h"
 
 void
 json_begin(struct json *j, struct buf *out)
@@ -88,23 +89,29 @@ json_array_close(struct json *j)
 	json_close(j, "]");
 }
 
+/* Quotes, backslashes and control characters are escaped; a byte that is no UTF-8 becomes U+FFFD, since
+ * clients may send anything and a body must stay JSON. */
 static void
 json_escape(struct json *j, const char *text)
 {
 	const char *run = text;
-	char hex[8];
-	unsigned char c;
+	char escape[8];
+	size_t len;
 
-	for (; (c = (unsigned char)*text) != '\0'; text++) {
-		if (c >= 0x20 && c != '"' && c != '\\')
+	while (*text != '\0') {
+		unsigned char c = (unsigned char)*text;
+
+		if ((len = text_utf8_len(text)) > 0 && c >= 0x20 && c != '"' && c != '\\') {
+			text += len;
 			continue;
+		}
 		json_put(j, run, (size_t)(text - run));
-		snprintf(hex, sizeof(hex), "\\u%04x", c);
 		if (c == '"' || c == '\\')
-			json_put(j, c == '"' ? "\\\"" : "\\\\", 2);
+			(void)snprintf(escape, sizeof(escape), "\\%c", c);
 		else
-			json_put(j, hex, 6);
-		run = text + 1;
+			(void)snprintf(escape, sizeof(escape), "\\u%04x", len > 0 ? c : 0xfffd);
+		json_put(j, escape, strlen(escape));
+		run = ++text;
 	}
 	json_put(j, run, (size_t)(text - run));
 }

@@ -48,21 +48,24 @@ log_level_enabled(enum log_level level)
 	return level >= log_state.level;
 }
 
-/* Message bytes as the inside of a JSON string; what is not printable ASCII or UTF-8 text is escaped. */
+/* Message bytes as the inside of a JSON string; a byte that is no UTF-8 becomes U+FFFD. */
 static size_t
 log_escape(char *to, size_t size, const char *from)
 {
-	size_t n = 0;
-	unsigned char c;
+	size_t n = 0, len;
 
-	for (; (c = (unsigned char)*from) != '\0' && n + 7 < size; from++) {
+	for (; *from != '\0' && n + 7 < size; from += len > 0 ? len : 1) {
+		unsigned char c = (unsigned char)*from;
+
+		len = text_utf8_len(from);
 		if (c == '"' || c == '\\') {
 			to[n++] = '\\';
 			to[n++] = (char)c;
-		} else if (c < 0x20 || c == 0x7f) {
-			n += (size_t)snprintf(to + n, size - n, "\\u%04x", c);
+		} else if (len == 0 || c < 0x20 || c == 0x7f) {
+			n += (size_t)snprintf(to + n, size - n, "\\u%04x", len > 0 ? c : 0xfffd);
 		} else {
-			to[n++] = (char)c;
+			memcpy(to + n, from, len);
+			n += len;
 		}
 	}
 	to[n] = '\0';

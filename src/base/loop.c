@@ -80,8 +80,11 @@ loop_calls_run(struct loop_calls *c)
 static void
 loop_finish_turn(struct loop *loop)
 {
-	loop_calls_run(&loop->ends);
-	loop_calls_run(&loop->frees);
+	/* What is freed may leave work for the end of the turn, and the other way round. */
+	while (loop->ends.count > 0 || loop->frees.count > 0) {
+		loop_calls_run(&loop->ends);
+		loop_calls_run(&loop->frees);
+	}
 }
 
 void
@@ -187,8 +190,12 @@ loop_timer_open(struct loop *loop, struct loop_timer *t, void (*fn)(void *), voi
 void
 loop_timer_set(struct loop_timer *t, int64_t ms)
 {
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	struct timeval tv = { 0 };
 
+	if (ms > 0) { /* a time that has passed is now */
+		tv.tv_sec = ms / 1000;
+		tv.tv_usec = ms % 1000 * 1000;
+	}
 	evtimer_add(t->event, &tv);
 }
 

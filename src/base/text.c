@@ -127,24 +127,46 @@ struct text_unit {
 	uint64_t factor;
 };
 
-/* Digits, optionally a point and digits, then a unit of the list. */
+/* Digits off *p into a number; how many there were, or -1 when they are too many. */
 static int
-text_to_unit(const char *text, const struct text_unit *units, double *out)
+text_take_digits(const char **p, uint64_t *out)
 {
-	char number[32];
-	size_t len = strspn(text, "0123456789.");
-	double v;
+	int digits = 0;
 
-	if (len == 0 || len >= sizeof(number))
+	for (*out = 0; isdigit((unsigned char)**p); (*p)++) {
+		if (++digits > 15)
+			return -1;
+		*out = *out * 10 + (uint64_t)(**p - '0');
+	}
+	return digits;
+}
+
+/* Digits, optionally a point and digits, then a unit of the list. Whole numbers throughout: 1.001 times
+ * 1000 as doubles is not 1001. */
+static int
+text_to_unit(const char *text, const struct text_unit *units, uint64_t *out)
+{
+	uint64_t whole, fraction = 0, scale = 1, limit = UINT64_C(1) << 53;
+	int digits, places = 0;
+
+	digits = text_take_digits(&text, &whole);
+	if (digits > 0 && *text == '.') {
+		text++;
+		if ((places = text_take_digits(&text, &fraction)) == 0)
+			return E_INVALID_PARAMETER;
+	}
+	if (digits <= 0 || places < 0 || places > 6)
 		return E_INVALID_PARAMETER;
-	(void)text_copy_n(number, sizeof(number), text, len);
-	if (text_to_f64(number, &v) != E_OK)
-		return E_INVALID_PARAMETER;
-	for (; units->name != NULL; units++)
-		if (text_equal_nocase(text + len, units->name)) {
-			*out = v * (double)units->factor;
-			return E_OK;
-		}
+	for (; places > 0; places--)
+		scale *= 10;
+	for (; units->name != NULL; units++) {
+		if (!text_equal_nocase(text, units->name))
+			continue;
+		if (whole > limit / units->factor - 1 || fraction * units->factor % scale != 0)
+			return E_INVALID_PARAMETER;
+		*out = whole * units->factor + fraction * units->factor / scale;
+		return E_OK;
+	}
 	return E_INVALID_PARAMETER;
 }
 
@@ -153,9 +175,9 @@ text_to_msec(const char *text, int64_t *out)
 {
 	static const struct text_unit units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 },
 		{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
-	double v;
+	uint64_t v;
 
-	if (text_to_unit(text, units, &v) != E_OK || v > 9e15 || floor(v) != v)
+	if (text_to_unit(text, units, &v) != E_OK)
 		return E_INVALID_PARAMETER;
 	*out = (int64_t)v;
 	return E_OK;
@@ -166,12 +188,36 @@ text_to_bytes(const char *text, uint64_t *out)
 {
 	static const struct text_unit units[] = { { "", 1 }, { "b", 1 }, { "k", 1024 },
 		{ "m", 1048576 }, { "g", 1073741824 }, { "t", UINT64_C(1) << 40 }, { NULL, 0 } };
-	double v;
 
-	if (text_to_unit(text, units, &v) != E_OK || v > 9e15 || floor(v) != v)
-		return E_INVALID_PARAMETER;
-	*out = (uint64_t)v;
-	return E_OK;
+	return text_to_unit(text, units, out);
+}
+
+/* Length a first byte promises; 0 for one that begins no character. */
+static size_t
+utf8_promised(unsigned char first)
+{
+	if (first < 0x80)
+		return first != '\0';
+	if (first < 0xc2 ||
+	    first > 0xf4) /* the middle of one, longer than need be, or beyond the last */
+		return 0;
+	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+size_t
+text_utf8_len(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t len = utf8_promised(p[0]);
+
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than need be, half of a surrogate pair, beyond the last character. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
 }
 
 static int

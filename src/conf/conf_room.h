@@ -15,9 +15,6 @@ enum {
  * says what is wrong with the value without repeating it. */
 int	conf_value_set(struct conf *, const struct conf_row *, const char *text, char reason[CONF_REASON]) MUST_CHECK;
 
-/* A number of the row's type as an operator would write it: 5s, 64M, 200. */
-void	conf_number_text(enum conf_type, double, char *out, size_t size);
-
 /* "COUNT", "host:port": how the manual and --help call the type. */
 const char *conf_type_text(enum conf_type);
 

@@ -55,7 +55,7 @@ letters_span(const char *s)
 int
 symbol_stock(const char *in, char out[SYMBOL_MAX])
 {
-	char s[SYMBOL_MAX];
+	char s[SYMBOL_MAX] = "";
 	size_t n, suffix;
 	int r;
 
@@ -90,7 +90,7 @@ crypto_part_span(const char *s)
 int
 symbol_crypto(const char *in, char out[SYMBOL_MAX])
 {
-	char s[SYMBOL_MAX];
+	char s[SYMBOL_MAX] = "";
 	size_t base, quote;
 	int r;
 
@@ -172,7 +172,7 @@ contract_parse(const char *folded, struct contract *c)
 int
 symbol_option(const char *in, char out[SYMBOL_MAX])
 {
-	char s[SYMBOL_MAX];
+	char s[SYMBOL_MAX] = "";
 	struct contract c;
 	int r;
 
@@ -185,7 +185,7 @@ symbol_option(const char *in, char out[SYMBOL_MAX])
 int
 symbol_contract(const char *option, struct contract *contract)
 {
-	char s[SYMBOL_MAX];
+	char s[SYMBOL_MAX] = "";
 	struct contract c = { .is_call = 0 };
 	int r;
 

@@ -201,7 +201,7 @@ board_map(int fd_rw, int fd_ro, const char *slot, struct stats *s)
 	index = board_find(found.all, slot);
 	r = index < found.all->slot_count ? board_map_page(fd_rw, index, &found.mine) : E_ABSENT;
 	if (r != E_OK) {
-		(void)munmap((void *)(uintptr_t)found.all, sizeof(*found.all));
+		(void)munmap((void *)found.all, sizeof(*found.all));
 		return r;
 	}
 	*s = found;

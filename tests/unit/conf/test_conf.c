@@ -155,8 +155,7 @@ Test(conf, an_error_names_key_value_reason_and_origin)
 	cr_expect_eq(set(&c, "http.idle_timeout", "1ms"), E_CONFIG);
 	cr_expect_str_eq(why, "http.idle_timeout: \"1ms\" is below 10ms (from a test)");
 	cr_expect_eq(set(&c, "log.level", "loud"), E_CONFIG);
-	cr_expect_str_eq(
-	    why, "log.level: \"loud\" is none of debug|info|warn|error (from a test)");
+	cr_expect_str_eq(why, "log.level: \"loud\" is none of debug|info|warn|error (from a test)");
 	cr_expect_eq(set(&c, "http.wrkers", "1"), E_CONFIG);
 	cr_expect_str_eq(why, "http.wrkers: no such key (from a test)");
 }
@@ -189,8 +188,8 @@ Test(conf, a_refused_value_changes_nothing)
 		{ "state.dir", " /a" } };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		cr_expect_eq(set(&c, bad[i][0], bad[i][1]), E_CONFIG, "%s = %s", bad[i][0],
-		    bad[i][1]);
+		cr_expect_eq(
+		    set(&c, bad[i][0], bad[i][1]), E_CONFIG, "%s = %s", bad[i][0], bad[i][1]);
 		cr_expect_eq(memcmp(&c, &before, sizeof(c)), 0, "%s = %s", bad[i][0], bad[i][1]);
 	}
 }
@@ -266,9 +265,9 @@ Test(conf, addresses_split_into_host_and_port)
 	} good[] = { { "127.0.0.1:8081", "127.0.0.1", 8081 }, { "localhost:0", "localhost", 0 },
 		{ "[::1]:80", "::1", 80 }, { "[::]:65535", "::", 65535 },
 		{ "a-b.example:1", "a-b.example", 1 } };
-	static const char *const bad[] = { "", ":", ":80", "host", "host:", "host:65536",
-		"host:-1", "host:80x", "host: 80", "1.2.3:80", "256.1.1.1:80", "::1:80", "[::1]",
-		"[::1]80", "[::g]:80", "[127.0.0.1]:80", "ho st:80", "-x:80", "[]:80", "[::1:80",
+	static const char *const bad[] = { "", ":", ":80", "host", "host:", "host:65536", "host:-1",
+		"host:80x", "host: 80", "1.2.3:80", "256.1.1.1:80", "::1:80", "[::1]", "[::1]80",
+		"[::g]:80", "[127.0.0.1]:80", "ho st:80", "-x:80", "[]:80", "[::1:80",
 		"host:000080", "a:b:80" };
 	char host[112];
 	uint16_t port;

@@ -136,10 +136,58 @@ Test(conf_file, what_is_printed_reads_back_to_the_same)
 	buf_fini(&out);
 }
 
+/* Reads the example that ships, with its settings commented out as they are or brought in. */
+static void
+read_example(struct conf *c, bool brought_in)
+{
+	static char text[65536], plain[65536];
+	FILE *in = fopen(EXAMPLE, "r");
+	size_t len, n = 0;
+
+	cr_assert_not_null(in, "%s", EXAMPLE);
+	len = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	for (size_t i = 0; i < len; i++) {
+		bool is_setting = text[i] == '#' && (i == 0 || text[i - 1] == '\n') &&
+				  text[i + 1] >= 'a' && text[i + 1] <= 'z';
+
+		if (!brought_in || !is_setting)
+			plain[n++] = text[i];
+	}
+	plain[n] = '\0';
+	cr_assert_eq(read_text(c, plain), E_OK, "%s", why);
+}
+
+Test(conf_file, the_example_is_the_defaults_also_when_every_line_is_brought_in)
+{
+	struct conf defaults, c;
+
+	conf_defaults(&defaults);
+	read_example(&c, false);
+	cr_expect_eq(memcmp(&c, &defaults, sizeof(c)), 0);
+	memset(&c, 0, sizeof(c));
+	read_example(&c, true);
+	cr_expect_eq(memcmp(&c, &defaults, sizeof(c)), 0);
+}
+
+Test(conf_file, every_setting_of_the_example_is_read)
+{
+	static char text[65536];
+	FILE *in = fopen(EXAMPLE, "r");
+	size_t count, settings = 0;
+
+	conf_rows(&count);
+	while (fgets(text, sizeof(text), in) != NULL)
+		settings += text[0] == '#' && text[1] >= 'a' && text[1] <= 'z';
+	fclose(in);
+	cr_expect_eq(settings, count);
+}
+
 Test(conf_env, both_names_are_known_and_the_own_one_counts)
 {
 	struct conf c;
-	const char *one[] = { "OPITIOS_HTTP_WORKERS=3", "LOG_LEVEL=warn", "PATH=/bin", "NOEQUALS", NULL };
+	const char *one[] = { "OPITIOS_HTTP_WORKERS=3", "LOG_LEVEL=warn", "PATH=/bin", "NOEQUALS",
+		NULL };
 	const char *two[] = { "LOG_LEVEL=nonsense", "OPITIOS_LOG_LEVEL=error", NULL };
 
 	cr_assert_eq(read_env(&c, one), E_OK, "%s", why);

@@ -8,8 +8,13 @@
 static struct msg_fetch
 a_fetch(enum endpoint endpoint)
 {
-	struct msg_fetch f = { .ticket = 1, .endpoint = endpoint, .lane = 0, .timeout_ms = 1000,
-		.symbol = "AAPL", .strike_min = NAN, .strike_max = NAN };
+	struct msg_fetch f = { .ticket = 1,
+		.endpoint = endpoint,
+		.lane = 0,
+		.timeout_ms = 1000,
+		.symbol = "AAPL",
+		.strike_min = NAN,
+		.strike_max = NAN };
 
 	return f;
 }
@@ -71,11 +76,11 @@ Test(fetch_key, every_field_the_endpoint_reads_makes_another_question)
 {
 	struct msg_fetch a = a_fetch(ENDPOINT_STOCK_BARS), b;
 
-#define DIFFERS(base, change) \
-	do { \
-		b = (base); \
-		change; \
-		cr_expect(!same(&(base), &b), #change); \
+#define DIFFERS(base, change)                                                                      \
+	do {                                                                                       \
+		b = (base);                                                                        \
+		change;                                                                            \
+		cr_expect(!same(&(base), &b), #change);                                            \
 	} while (0)
 	DIFFERS(a, b.endpoint = ENDPOINT_CRYPTO_BARS);
 	DIFFERS(a, strcpy(b.symbol, "MSFT"));

@@ -21,8 +21,16 @@ a_quote(double bid, double ask)
 static struct bar
 a_bar(void)
 {
-	struct bar b = { .symbol = "AAPL", .event = 1, .received = 2, .open = 2, .high = 3,
-		.low = 1, .close = 2, .volume = 10, .trade_count = NAN, .vwap = NAN };
+	struct bar b = { .symbol = "AAPL",
+		.event = 1,
+		.received = 2,
+		.open = 2,
+		.high = 3,
+		.low = 1,
+		.close = 2,
+		.volume = 10,
+		.trade_count = NAN,
+		.vwap = NAN };
 
 	return b;
 }

@@ -135,7 +135,8 @@ Test(expose, cells_are_shown_in_their_unit)
 	metric_set(&s, M_UPSTREAM_BUDGET, 0, 0, 187500);
 	metric_add(&stats, M_HTTP_IN_FLIGHT, 0, 0, (uint64_t)-1);
 	text = exposed();
-	HAS(text, "opitios_upstream_budget_remaining{worker=\"fetcher-rest\",role=\"fetcher\"} 187.5");
+	HAS(text,
+	    "opitios_upstream_budget_remaining{worker=\"fetcher-rest\",role=\"fetcher\"} 187.5");
 	HAS(text, "opitios_http_requests_in_flight{worker=\"http-0\",role=\"http\"} -1");
 }
 
@@ -154,8 +155,10 @@ Test(expose, what_the_master_says_of_a_slot_is_shown_for_every_slot)
 	text = exposed();
 	HAS(text, "opitios_worker_up{worker=\"http-0\",role=\"http\"} 1");
 	HAS(text, "opitios_worker_up{worker=\"fetcher-rest\",role=\"fetcher\"} 0");
-	HAS(text, "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"signal\"} 2");
-	HAS(text, "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"exit\"} 0");
+	HAS(text,
+	    "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"signal\"} 2");
+	HAS(text,
+	    "opitios_worker_restarts_total{worker=\"http-0\",role=\"http\",cause=\"exit\"} 0");
 	HAS(text, "opitios_worker_start_time_seconds{worker=\"http-0\",role=\"http\"} 3.25");
 	HAS(text, "opitios_worker_heartbeat_seconds{worker=\"fetcher-rest\",role=\"fetcher\"} 1");
 	http->pid = 0;
@@ -208,7 +211,7 @@ Test(expose, the_reference_names_every_metric_and_its_labels)
 	cr_assert_eq(metric_reference(&out), E_OK);
 	cr_assert_eq(buf_add(&out, "", 1), E_OK);
 	text = (const char *)buf_data(&out);
-#define METRIC(NAME, name, kind, unit, label1, label2, roles, help) \
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
 	cr_expect_not_null(strstr(text, "| `opitios_" #name "` | "), #name);
 #include "tables/metrics.def"
 	cr_expect_not_null(strstr(text, "| worker, role, route, code | "));

@@ -58,8 +58,8 @@ Test(label, statuses_have_an_index_and_strangers_share_one)
 	cr_expect_str_eq(label_text(LABELS_code, label_code(299)), "other");
 	cr_expect_str_eq(label_text(LABELS_code, label_code(0)), "other");
 	cr_expect_str_eq(label_text(LABELS_code, label_code(-1)), "other");
-#define ERROR(NAME, number, status, again, type, text, action) \
-	if (status != 0) \
+#define ERROR(NAME, number, status, again, type, text, action)                                     \
+	if (status != 0)                                                                           \
 		cr_expect_str_neq(label_text(LABELS_code, label_code(status)), "other");
 #include "tables/errors.def"
 }

@@ -35,7 +35,7 @@ Test(metric, every_row_has_cells_of_its_own_within_the_page)
 	for (unsigned m = 0; m < METRIC_COUNT; m++) {
 		const struct metric_row *row = metric_row((enum metric)m);
 		size_t count = (size_t)row->count1 *
-		    (row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2);
+			       (row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2);
 
 		for (size_t i = row->offset; i < row->offset + count; i++) {
 			cr_assert_lt(i, METRIC_CELLS);
@@ -51,8 +51,10 @@ Test(metric, each_series_counts_for_itself)
 	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(404), 1);
 	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_NONE, label_code(404), 5);
 	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(200), 1);
-	cr_expect_eq(metric_read(stats.mine, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(200)), 3);
-	cr_expect_eq(metric_read(stats.mine, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(404)), 1);
+	cr_expect_eq(
+	    metric_read(stats.mine, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(200)), 3);
+	cr_expect_eq(
+	    metric_read(stats.mine, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(404)), 1);
 	cr_expect_eq(metric_read(stats.mine, M_HTTP_REQUESTS, ROUTE_NONE, label_code(404)), 5);
 	cr_expect_eq(metric_sum(board, M_HTTP_REQUESTS), 9);
 }
@@ -204,5 +206,6 @@ Test(metric, a_reader_in_another_process_never_sees_a_counter_fall)
 		cr_assert_eq(now >> 32, now & UINT32_MAX, "half a number");
 		seen = now;
 	}
-	cr_expect_eq(metric_read(stats.mine, M_HTTP_BYTES_IN, 0, 0), rounds * UINT64_C(0x100000001));
+	cr_expect_eq(
+	    metric_read(stats.mine, M_HTTP_BYTES_IN, 0, 0), rounds * UINT64_C(0x100000001));
 }

@@ -1,0 +1,26 @@
+/* tables.h - what the files of the document generator share. */
+#ifndef TABLES_H
+#define TABLES_H
+#include <stdio.h>
+
+#define TABLES_NOTE "Written by `make docs` from include/tables; changes here are lost."
+
+/* Each writes one document from the tables. */
+void	tables_configuration(FILE *);
+void	tables_example(FILE *);
+void	tables_manual(FILE *);
+void	tables_metrics(FILE *);
+void	tables_errors(FILE *);
+void	tables_exits(FILE *);
+void	tables_routes(FILE *);
+void	tables_messages(FILE *);
+void	tables_values(FILE *);
+void	tables_endpoints(FILE *);
+void	tables_roles(FILE *);
+
+/* Names of or-ed roles: "master, http"; "all". Static, overwritten by the next call. */
+const char *tables_role_names(unsigned roles);
+/* Title and note of a Markdown document. */
+void	tables_title(FILE *, const char *title, const char *what);
+
+#endif /* TABLES_H */

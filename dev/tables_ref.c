@@ -1,0 +1,232 @@
+/* tables_ref.c - the references of everything but the configuration. */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "metric.h"
+#include "role.h"
+#include "tables.h"
+
+void
+tables_metrics(FILE *out)
+{
+	struct buf text;
+
+	tables_title(out, "Metrics",
+	    "What `/metrics` shows. `worker` is the slot (`http-0`), which outlives its processes; "
+	    "counters never fall.\n");
+	buf_init(&text, 1 << 20);
+	if (metric_reference(&text) != E_OK)
+		abort();
+	(void)fwrite(buf_data(&text), 1, buf_len(&text), out);
+	buf_fini(&text);
+	(void)fputs("\n## Labels\n\n| label | values |\n| --- | --- |\n", out);
+	for (unsigned set = LABELS_none + 1; set < LABEL_SET_COUNT; set++) {
+		static const char *const names[] = {
+#define X(name) #name,
+			LABEL_SETS(X)
+#undef X
+		};
+
+		(void)fprintf(out, "| `%s` |", names[set]);
+		for (unsigned i = 0; i < label_count((enum label_set)set); i++)
+			(void)fprintf(
+			    out, "%s `%s`", i > 0 ? "," : "", label_text((enum label_set)set, i));
+		(void)fputs(" |\n", out);
+	}
+}
+
+static void
+put_error(FILE *out, const char *name, int number, int status, const char *again, const char *type,
+    const char *text, const char *action, bool reaches_clients)
+{
+	if ((status != 0) != reaches_clients)
+		return;
+	if (reaches_clients)
+		(void)fprintf(out, "| `%s` | %d | %d | `%s` | %s | %s | %s |\n", name, number,
+		    status, type, strcmp(again, "RETRY") == 0 ? "yes" : "no", text, action);
+	else
+		(void)fprintf(out, "| `%s` | %d | %s |\n", name, number, text);
+}
+
+void
+tables_errors(FILE *out)
+{
+	tables_title(out, "Errors",
+	    "What can go wrong. The first table is what a client may see in "
+	    "`error.code` and `error.type`.\n");
+	(void)fputs(
+	    "| code | number | status | type | worth retrying | meaning | suggested action |\n"
+	    "| --- | --- | --- | --- | --- | --- | --- |\n",
+	    out);
+#define ERROR(NAME, number, status, again, type, text, action)                                     \
+	put_error(out, #NAME, number, status, #again, type, text, action, true);
+#include "tables/errors.def"
+	(void)fputs("\n## Inside only\n\n| code | number | meaning |\n| --- | --- | --- |\n", out);
+#define ERROR(NAME, number, status, again, type, text, action)                                     \
+	put_error(out, #NAME, number, status, #again, type, text, action, false);
+#include "tables/errors.def"
+}
+
+void
+tables_exits(FILE *out)
+{
+	tables_title(out, "Exit codes",
+	    "How the processes end. A *fatal* one is not restarted: "
+	    "trying again cannot help.\n");
+	(void)fputs("| code | name | then | meaning |\n| --- | --- | --- | --- |\n", out);
+#define EXIT(NAME, code, restart, help)                                                            \
+	(void)fprintf(out, "| %d | `%s` | %s | %s |\n", code, #NAME,                               \
+	    strcmp(#restart, "FATAL") == 0 ? "fatal" : "restart", help);
+#include "tables/exits.def"
+}
+
+static const char *
+lower(const char *word)
+{
+	static char out[32];
+	size_t i;
+
+	for (i = 0; word[i] != '\0' && i < sizeof(out) - 1; i++)
+		out[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] - 'A' + 'a' : word[i]);
+	out[i] = '\0';
+	return out;
+}
+
+static void
+put_param(FILE *out, const char *in, const char *name, const char *type, const char *need,
+    const char *help)
+{
+	(void)fprintf(out, "- `%s` (%s, ", name, lower(in));
+	(void)fprintf(
+	    out, "%s%s): %s\n", lower(type), strcmp(need, "MUST") == 0 ? "" : ", optional", help);
+}
+
+void
+tables_routes(FILE *out)
+{
+	tables_title(out, "Routes",
+	    "What clients may ask. Every GET answers HEAD as well. *open* "
+	    "needs no key, *read* does once keys are on.\n");
+#define ROUTE(METHOD, path, handler, permission, help)                                             \
+	(void)fprintf(out, "\n## %s %s\n\n%s *%s*\n\n", #METHOD, path, help, lower(#permission));
+#define PARAM(handler, in, name, type, need, help) put_param(out, #in, #name, #type, #need, help);
+#include "tables/routes.def"
+}
+
+static const char *
+kind_name(const char *kind)
+{
+	static const char *const names[][2] = { { "U64", "unsigned" }, { "I64", "integer" },
+		{ "F64", "number" }, { "BOOL", "bool" }, { "TIME", "time" }, { "STR", "text" },
+		{ "LIST", "list" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], kind) == 0)
+			return names[i][1];
+	return kind;
+}
+
+static void
+put_field(FILE *out, const char *field, const char *kind, int bound, const char *help)
+{
+	(void)fprintf(out, "| `%s` | %s", field, kind_name(kind));
+	if (bound > 0)
+		(void)fprintf(out, ", %d bytes", bound - 1);
+	(void)fprintf(out, " | %s |\n", help);
+}
+
+#define FIELD_HEAD "| field | type | meaning |\n| --- | --- | --- |\n"
+
+void
+tables_messages(FILE *out)
+{
+	tables_title(out, "Messages",
+	    "What processes say to one another, beside the values. Peers compare a hash of both "
+	    "tables first.\n");
+#define MESSAGE(name, NAME, number, senders, receivers, help)                                      \
+	(void)fprintf(                                                                             \
+	    out, "\n## %s (%d)\n\n%s From %s", #name, number, help, tables_role_names(senders));   \
+	(void)fprintf(out, " to %s.\n\n" FIELD_HEAD, tables_role_names(receivers));
+#define FIELD(name, KIND, field, bound, help) put_field(out, #field, #KIND, bound, help);
+#define MESSAGE_END(name)
+#include "tables/messages.def"
+}
+
+void
+tables_values(FILE *out)
+{
+	tables_title(out, "Values",
+	    "What the market says: fields of channel messages, of journal records and of rows in a "
+	    "store.\nA number or time that upstream did not send is null.\n");
+#define VALUE(name, NAME, number, version, stored, table, help)                                    \
+	(void)fprintf(out, "\n## %s (%d)\n\n%s Record version %d, %s `%s`.\n\n" FIELD_HEAD, #name, \
+	    number, help, version,                                                                 \
+	    strcmp(#stored, "STORED") == 0 ? "stored in" : "passing, not stored:", table);
+#define FIELD(name, KIND, field, bound, help) put_field(out, #field, #KIND, bound, help);
+#define VALUE_END(name)
+#include "tables/values.def"
+}
+
+void
+tables_endpoints(FILE *out)
+{
+	tables_title(out, "Upstream calls",
+	    "What the fetcher asks of Alpaca. *merged*: single symbols asked for together travel "
+	    "as "
+	    "one call.\n");
+	(void)fputs("| name | number | asset | host | path | merged | needs a key | answers |\n"
+		    "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+	    out);
+#define ENDPOINT(NAME, number, name, asset, host, shape, merge, key, path, help)                   \
+	(void)fprintf(out, "| `%s` | %d | %s", #name, number, lower(#asset));                      \
+	(void)fprintf(out, " | %s | `%s` | %s | %s | %s |\n", lower(#host), path,                  \
+	    strcmp(#merge, "MERGE") == 0 ? "yes" : "no", strcmp(#key, "KEY") == 0 ? "yes" : "no",  \
+	    help);
+#include "tables/endpoints.def"
+}
+
+static const char *
+count_name(const char *count)
+{
+	static const char *const names[][2] = { { "SELF", "one" }, { "ONE", "one" },
+		{ "PER_UPSTREAM", "one per upstream" }, { "CONFIGURED", "http.workers" } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i][0], count) == 0)
+			return names[i][1];
+	return count;
+}
+
+/* GitHub and most viewers draw it; as text it still reads. */
+static void
+put_figure(FILE *out)
+{
+	(void)fputs("\n## Channels\n\n```mermaid\ngraph LR\n", out);
+#define ROLE(NAME, bit, executable, slot, count, need, ready_seconds, help)                        \
+	(void)fprintf(out, "  %s[\"%s\"]\n", #NAME, slot);
+#include "tables/roles.def"
+#define LINK(FROM, TO, help) (void)fprintf(out, "  %s <-->|\"%s\"| %s\n", #FROM, help, #TO);
+#include "tables/links.def"
+#define ROLE(NAME, bit, executable, slot, count, need, ready_seconds, help)                        \
+	if (strcmp(#count, "SELF") != 0)                                                           \
+		(void)fprintf(out, "  MASTER -.- %s\n", #NAME);
+#include "tables/roles.def"
+	(void)fputs("```\n\nThe dotted lines are the control channels.\n", out);
+}
+
+void
+tables_roles(FILE *out)
+{
+	tables_title(out, "Processes", "The kinds of process and the channels between them.\n");
+	(void)fputs("| role | executable | how many | required | ready within | does |\n"
+		    "| --- | --- | --- | --- | --- | --- |\n",
+	    out);
+#define ROLE(NAME, bit, executable, slot, count, need, ready_seconds, help)                        \
+	(void)fprintf(out, "| %s | `%s` | %s | %s | %d s | %s |\n", slot, executable,              \
+	    count_name(#count), strcmp(#need, "REQUIRED") == 0 ? "yes" : "no", ready_seconds,      \
+	    help);
+#include "tables/roles.def"
+	put_figure(out);
+}
