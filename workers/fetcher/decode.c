@@ -1,0 +1,402 @@
+/* decode.c - bodies of the upstream into records: which part of a body belongs to whom. */
+#include "decode.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "decode_record.h"
+#include "hash.h"
+#include "mem.h"
+#include "symbol.h"
+#include "text.h"
+
+struct body {
+	json_t *root;
+	char mark[DECODE_MARK];
+};
+
+struct record *
+records_add(struct records *r, enum msg_type type)
+{
+	size_t capacity = r->capacity ? r->capacity * 2 : 4;
+	struct record *new;
+
+	if (r->count == r->capacity) {
+		r->at = mem_grow(r->at, r->capacity * sizeof(*r->at), capacity * sizeof(*r->at));
+		r->capacity = capacity;
+	}
+	new = &r->at[r->count++];
+	memset(new, 0, sizeof(*new));
+	new->type = type;
+	return new;
+}
+
+void
+records_cut(struct records *r, size_t count)
+{
+	if (count < r->count)
+		r->count = count;
+}
+
+void
+records_reverse(struct records *r, size_t from)
+{
+	struct record keep;
+
+	for (size_t to = r->count; from + 1 < to; from++, to--) {
+		keep = r->at[from];
+		r->at[from] = r->at[to - 1];
+		r->at[to - 1] = keep;
+	}
+}
+
+void
+records_fini(struct records *r)
+{
+	mem_free(&r->at);
+	r->count = r->capacity = 0;
+}
+
+int
+body_parse(const uint8_t *data, size_t len, struct body **out, const char **why)
+{
+	uint64_t secret;
+	struct body *b;
+	struct buf text;
+	int r;
+
+	b = mem_alloc(sizeof(*b));
+	hash_random(&secret, sizeof(secret));
+	snprintf(b->mark, sizeof(b->mark), "#%016" PRIx64 ":", secret);
+	/* Few numbers are put in quotes; a body full of them is none of Alpaca's. */
+	buf_init(&text, len + len / 2 + 4096);
+	r = decode_scan(data, len, b->mark, &text, why);
+	if (r == E_OK) {
+		b->root = json_loadb(
+		    (const char *)buf_data(&text), buf_len(&text), JSON_REJECT_DUPLICATES, NULL);
+		if (b->root == NULL) {
+			*why = "the body is not JSON";
+			r = E_DATA_VALIDATION_ERROR;
+		}
+	}
+	buf_fini(&text);
+	if (r != E_OK)
+		body_free(&b);
+	else
+		*out = b;
+	return r;
+}
+
+void
+body_free(struct body **bp)
+{
+	if (*bp == NULL)
+		return;
+	json_decref((*bp)->root);
+	mem_free(bp);
+}
+
+/* What a record of this shape is, for the count of refused ones. */
+static enum msg_type
+shape_type(enum shape shape)
+{
+	switch (shape) {
+	case SHAPE_QUOTES:
+		return MSG_QUOTE;
+	case SHAPE_TRADES:
+		return MSG_TRADE;
+	case SHAPE_BARS:
+		return MSG_BAR;
+	case SHAPE_SNAPSHOTS_BARE:
+	case SHAPE_SNAPSHOTS:
+		return MSG_SNAPSHOT;
+	case SHAPE_CLOCK:
+	case SHAPE_ASSET:
+		break;
+	}
+	return MSG_MARKET_CLOCK;
+}
+
+static const char *
+shape_wrapper(enum shape shape)
+{
+	switch (shape) {
+	case SHAPE_QUOTES:
+		return "quotes";
+	case SHAPE_TRADES:
+		return "trades";
+	case SHAPE_BARS:
+		return "bars";
+	case SHAPE_SNAPSHOTS:
+		return "snapshots";
+	case SHAPE_SNAPSHOTS_BARE:
+	case SHAPE_CLOCK:
+	case SHAPE_ASSET:
+		break;
+	}
+	return NULL;
+}
+
+/* The map from symbols to records. E_ABSENT for the null that stands for an empty one. */
+static int
+body_map(const struct body *b, struct decode *d, const json_t **map)
+{
+	const char *wrapper = shape_wrapper(d->shape);
+	const json_t *m = b->root;
+
+	if (!json_is_object(m))
+		return decode_refuse(d, shape_type(d->shape), "the body is not an object");
+	if (wrapper != NULL) {
+		m = json_object_get(m, wrapper);
+		if (m == NULL)
+			return decode_refuse(d, shape_type(d->shape), "%s is missing", wrapper);
+		if (json_is_null(m))
+			return E_ABSENT;
+		if (!json_is_object(m))
+			return decode_refuse(d, shape_type(d->shape), "%s is not a map", wrapper);
+	}
+	*map = m;
+	return E_OK;
+}
+
+static int
+take_quote(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	(void)b;
+	return record_quote(d, symbol, from, &records_add(out, MSG_QUOTE)->v.quote);
+}
+
+static int
+take_trade(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	return record_trade(d, b->mark, symbol, from, &records_add(out, MSG_TRADE)->v.trade);
+}
+
+static int
+take_part(const struct body *b, struct decode *d, const char *symbol, enum bar_part part,
+    const json_t *from, struct records *out)
+{
+	(void)b;
+	return record_bar(d, symbol, part, from, &records_add(out, MSG_BAR)->v.bar);
+}
+
+static const struct snapshot_part {
+	const char *key;
+	enum snapshot_parts bit;
+	enum bar_part part;
+} snapshot_rows[] = {
+	{ "latestTrade", HAS_TRADE, 0 },
+	{ "latestQuote", HAS_QUOTE, 0 },
+	{ "minuteBar", HAS_MINUTE, BAR_MINUTE },
+	{ "dailyBar", HAS_DAILY, BAR_DAILY },
+	{ "prevDailyBar", HAS_PREVIOUS, BAR_PREVIOUS },
+};
+
+static int
+take_snapshot_part(const struct body *b, struct decode *d, const char *symbol,
+    const struct snapshot_part *row, const json_t *from, struct records *out)
+{
+	if (row->bit == HAS_TRADE)
+		return take_trade(b, d, symbol, from, out);
+	if (row->bit == HAS_QUOTE)
+		return take_quote(b, d, symbol, from, out);
+	return take_part(b, d, symbol, row->part, from, out);
+}
+
+static int
+has_member(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return v != NULL && !json_is_null(v);
+}
+
+/* The snapshot's own record goes first, its parts follow. */
+static int
+take_snapshot(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	size_t own = out->count;
+	struct snapshot *s = &records_add(out, MSG_SNAPSHOT)->v.snapshot;
+	uint64_t parts = 0;
+	int r = E_OK;
+
+	s->asset = d->asset;
+	s->source = d->source;
+	s->received = d->received;
+	text_copy(s->symbol, sizeof(s->symbol), symbol);
+	text_copy(s->feed, sizeof(s->feed), d->feed);
+	if (!json_is_object(from))
+		return decode_refuse(d, MSG_SNAPSHOT, "the record is not an object");
+	for (size_t i = 0; i < sizeof(snapshot_rows) / sizeof(snapshot_rows[0]) && r == E_OK; i++) {
+		if (!has_member(from, snapshot_rows[i].key))
+			continue;
+		parts |= snapshot_rows[i].bit;
+		r = take_snapshot_part(b, d, symbol, &snapshot_rows[i],
+		    json_object_get(from, snapshot_rows[i].key), out);
+	}
+	if (r == E_OK && (has_member(from, "greeks") || has_member(from, "impliedVolatility"))) {
+		parts |= HAS_GREEKS;
+		r = record_greeks(d, symbol, from, &records_add(out, MSG_GREEKS)->v.greeks);
+	}
+	if (r == E_OK && parts == 0)
+		r = E_ABSENT;
+	out->at[own].v.snapshot.parts = parts;
+	return r;
+}
+
+/* Rows come in order of time: one that steps back means that a page came twice or was mixed up. */
+static int
+take_bars(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	int64_t before = d->last_event, now;
+	int r = E_OK;
+
+	if (!json_is_array(from))
+		return decode_refuse(d, MSG_BAR, "the rows are not an array");
+	if (json_array_size(from) == 0)
+		return E_ABSENT;
+	for (size_t i = 0; i < json_array_size(from) && r == E_OK; i++) {
+		r = take_part(b, d, symbol, BAR_SERIES, json_array_get(from, i), out);
+		now = out->at[out->count - 1].v.bar.event;
+		if (r == E_OK && before != 0 && (d->descending ? now > before : now < before))
+			r = decode_refuse(d, MSG_BAR, "rows are out of order");
+		before = now;
+	}
+	if (r == E_OK)
+		d->last_event = before;
+	return r;
+}
+
+static int
+body_take(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	size_t count = out->count;
+	int r = E_ABSENT;
+
+	switch (d->shape) {
+	case SHAPE_QUOTES:
+		r = take_quote(b, d, symbol, from, out);
+		break;
+	case SHAPE_TRADES:
+		r = take_trade(b, d, symbol, from, out);
+		break;
+	case SHAPE_BARS:
+		r = take_bars(b, d, symbol, from, out);
+		break;
+	case SHAPE_SNAPSHOTS_BARE:
+	case SHAPE_SNAPSHOTS:
+		r = take_snapshot(b, d, symbol, from, out);
+		break;
+	case SHAPE_CLOCK:
+	case SHAPE_ASSET:
+		break;
+	}
+	if (r != E_OK)
+		records_cut(out, count);
+	return r;
+}
+
+int
+body_symbol(const struct body *b, struct decode *d, const char *symbol, struct records *out)
+{
+	const json_t *map, *from;
+	int r;
+
+	if ((r = body_map(b, d, &map)) != E_OK)
+		return r;
+	from = json_object_get(map, symbol);
+	if (from == NULL || json_is_null(from))
+		return E_ABSENT;
+	return body_take(b, d, symbol, from, out);
+}
+
+int
+body_chain(
+    const struct body *b, struct decode *d, struct records *out, size_t *contracts, size_t *refused)
+{
+	const json_t *map, *from;
+	const char *name;
+	char symbol[SYMBOL_MAX];
+	size_t good = 0, bad = 0;
+	void *at;
+	int r;
+
+	if ((r = body_map(b, d, &map)) != E_OK)
+		return r;
+	for (at = json_object_iter((json_t *)map); at != NULL;
+	     at = json_object_iter_next((json_t *)map, at)) {
+		name = json_object_iter_key(at);
+		from = json_object_iter_value(at);
+		if (json_is_null(from))
+			continue;
+		if (symbol_option(name, symbol) != E_OK || strcmp(name, symbol) != 0)
+			r = decode_refuse(d, MSG_SNAPSHOT, "a key is not an option contract");
+		else
+			r = body_take(b, d, symbol, from, out);
+		good += r == E_OK;
+		bad += r == E_DATA_VALIDATION_ERROR;
+	}
+	*contracts = good;
+	*refused = bad;
+	if (good > 0)
+		return E_OK;
+	return bad > 0 ? E_DATA_VALIDATION_ERROR : E_ABSENT;
+}
+
+int
+body_clock(const struct body *b, struct decode *d, struct records *out)
+{
+	size_t count = out->count;
+	int r = record_clock(d, b->root, &records_add(out, MSG_MARKET_CLOCK)->v.clock);
+
+	if (r != E_OK)
+		records_cut(out, count);
+	return r;
+}
+
+int
+body_asset(const struct body *b, struct decode *d)
+{
+	if (json_is_string(json_object_get(b->root, "symbol")))
+		return E_OK;
+	return decode_refuse(d, MSG_MARKET_CLOCK, "the body describes no asset");
+}
+
+int
+body_token(const struct body *b, struct decode *d, char out[DECODE_TOKEN])
+{
+	const json_t *v = json_object_get(b->root, "next_page_token");
+
+	if (v == NULL || json_is_null(v)) {
+		out[0] = '\0';
+		return E_OK;
+	}
+	if (!json_is_string(v) || !text_is_printable(json_string_value(v), json_string_length(v)))
+		return decode_refuse(d, shape_type(d->shape), "next_page_token is not a text");
+	if (json_string_length(v) >= DECODE_TOKEN)
+		return decode_refuse(d, shape_type(d->shape), "next_page_token is too long");
+	memcpy(out, json_string_value(v), json_string_length(v) + 1);
+	return E_OK;
+}
+
+void
+body_message(const struct body *b, char *out, size_t size, int64_t *code)
+{
+	const json_t *message = json_object_get(b->root, "message");
+	const json_t *number = json_object_get(b->root, "code");
+
+	*code = json_is_integer(number) ? json_integer_value(number) : 0;
+	out[0] = '\0';
+	if (!json_is_string(message))
+		return;
+	text_copy(out, size, json_string_value(message));
+	for (char *p = out; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+}

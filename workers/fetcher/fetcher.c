@@ -1,0 +1,172 @@
+/* fetcher.c - the worker that holds the only connection to the upstream: its entry point. */
+#include "fetcher.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "err.h"
+#include "log.h"
+
+/* One thread, and large bodies now and then: what they took goes back to the system. */
+#define MALLOC_LARGE (128 * 1024)
+
+/* A client wants what no cache holds. */
+static void
+fetcher_on_fetch(struct peer *from, const void *data, void *owner)
+{
+	const struct msg_fetch *fetch = data;
+	struct asker who = { .peer = from, .ticket = fetch->ticket };
+
+	plan_ask(owner, fetch, &who);
+}
+
+/* Everything up to here is in the store: the journal may let it go. */
+static void
+fetcher_on_stored(struct peer *from, const void *data, void *owner)
+{
+	const struct msg_stored *stored = data;
+	struct fetcher *f = owner;
+
+	(void)from;
+	journal_passed(f->journal, stored->sequence);
+	f->journal_full = journal_bytes(f->journal) >= f->proc->conf.journal_max_bytes;
+	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
+}
+
+static const struct msg_handler fetcher_handlers[] = {
+	{ MSG_FETCH, fetcher_on_fetch },
+	{ MSG_STORED, fetcher_on_stored },
+	{ 0, NULL },
+};
+
+static void
+fetcher_peer_up(struct peer *peer, void *owner)
+{
+	struct fetcher *f = owner;
+
+	if (peer->role == ROLE_HTTP)
+		publish_clock(f, peer);
+	else if (peer->role == ROLE_CACHE_WRITER && f->journal != NULL)
+		publish_position(f);
+}
+
+static void
+fetcher_peer_down(struct peer *peer, void *owner)
+{
+	plan_forget(owner, peer);
+}
+
+static void
+fetcher_drain(int64_t timeout_ms, void *owner)
+{
+	struct fetcher *f = owner;
+
+	log_info("draining for at most %lld ms", (long long)timeout_ms);
+	f->draining = true;
+	plan_kick(f);
+}
+
+static void
+fetcher_upstream_ready(void *owner)
+{
+	plan_kick(owner);
+}
+
+static const struct proc_hooks fetcher_hooks = {
+	.peer_up = fetcher_peer_up,
+	.peer_down = fetcher_peer_down,
+	.drain = fetcher_drain,
+};
+
+/* What a power cut may take is what came since the last of these. */
+static void
+fetcher_sync(void *owner)
+{
+	struct fetcher *f = owner;
+
+	if (journal_sync(f->journal) != E_OK && !f->journal_failing)
+		log_error("journal: cannot be forced to disk");
+	loop_timer_set(&f->sync_timer, f->proc->conf.journal_sync_interval);
+}
+
+static void
+fetcher_trim(void *owner)
+{
+	(void)owner;
+	malloc_trim(0);
+}
+
+static void
+fetcher_open_journal(struct fetcher *f)
+{
+	const struct conf *conf = &f->proc->conf;
+	struct journal_limits limits = { .segment_bytes = conf->journal_segment_bytes,
+		.max_bytes = conf->journal_max_bytes };
+
+	if (journal_open(&f->journal, conf->state_dir, f->proc->slot, &limits) != E_OK)
+		fatal(EXIT_WITH_STATE, "%s: the journal of %s cannot be opened", conf->state_dir,
+		    f->proc->slot);
+	loop_timer_open(f->proc->loop, &f->sync_timer, fetcher_sync, f);
+	if (conf->journal_sync_interval > 0)
+		loop_timer_set(&f->sync_timer, conf->journal_sync_interval);
+}
+
+static void
+fetcher_open_budgets(struct fetcher *f)
+{
+	const struct conf *conf = &f->proc->conf;
+	const double per_minute[HOSTS] = { [HOST_DATA] = (double)conf->upstream_budget_per_minute,
+		[HOST_TRADING] = TRADING_PER_MINUTE };
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/budget.%s", conf->state_dir, f->proc->slot);
+	f->marks = budget_file_open(path, HOSTS);
+	for (int i = 0; i < HOSTS; i++)
+		budget_init(&f->budgets[i], per_minute[i], (double)conf->upstream_budget_reserve,
+		    f->marks != NULL ? f->marks + i * BUDGET_MARKS : NULL, budget_boot());
+	for (int i = 0; i < FAMILIES; i++)
+		breaker_init(&f->breakers[i], (unsigned)conf->upstream_breaker_failures,
+		    conf->upstream_breaker_open);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct proc *p;
+	struct fetcher f;
+
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE);
+	mallopt(M_TRIM_THRESHOLD, MALLOC_LARGE);
+	p = proc_begin(ROLE_FETCHER, argc, argv);
+	memset(&f, 0, sizeof(f));
+	f.proc = p;
+	plan_init(&f);
+	loop_timer_open(p->loop, &f.trim_timer, fetcher_trim, &f);
+
+	proc_confine(p);
+	proc_connect(p, &fetcher_hooks, fetcher_handlers, &f);
+
+	f.has_key = p->conf.alpaca_key[0] != '\0' && p->conf.alpaca_secret[0] != '\0';
+	f.assets = assets_new();
+	fetcher_open_journal(&f);
+	fetcher_open_budgets(&f);
+	f.upstream = upstream_new(p->loop, &p->conf, fetcher_upstream_ready, &f);
+	clock_watch_begin(&f);
+
+	proc_ready(p);
+	proc_loop(p);
+
+	clock_watch_end(&f);
+	plan_fini(&f);
+	upstream_free(&f.upstream);
+	budget_file_close(&f.marks, HOSTS);
+	loop_timer_close(&f.sync_timer);
+	journal_close(&f.journal);
+	assets_free(&f.assets);
+	loop_timer_close(&f.trim_timer);
+	return proc_end(p);
+}

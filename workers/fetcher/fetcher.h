@@ -1,0 +1,83 @@
+/* fetcher.h - the room of fetcher[rest]: one upstream, asked by REST.
+ *
+ * The way through: fetcher.c takes a fetch -> plan.c finds or makes its job and a batch -> pump.c starts the
+ * batch when lane, budget, breaker and connections allow -> exchange.c asks -> settle.c reads the answer, keeps
+ * it in the journal and decides: answer, next page, another try, or who of the batch is to blame ->
+ * job.c gives the answer to all who wait -> publish.c sends it.
+ */
+#ifndef FETCHER_H
+#define FETCHER_H
+#include "budget.h"
+#include "exchange.h"
+#include "journal.h"
+#include "label.h"
+#include "plan.h"
+
+#define FAMILIES	   LABEL_family_COUNT
+#define TRADING_PER_MINUTE 200	/* calls the trading API allows */
+
+struct assets;
+
+struct clock_watch {
+	struct loop_timer timer;
+	bool		 known, asking;
+	struct market_clock now;
+	int64_t		 last_call_ns;	/* of any kind, monotonic */
+};
+
+struct fetcher {
+	struct proc	*proc;
+	struct upstream *upstream;
+	struct journal	*journal;	/* null in tests that need none */
+	bool		 journal_full;
+	bool		 journal_failing;
+	bool		 refusing;	/* of what is gathered, something cannot be kept */
+	bool		 has_key;
+	bool		 draining;
+	struct budget_mark *marks;
+	struct budget	 budgets[HOSTS];
+	struct breaker	 breakers[FAMILIES];
+	struct plan	 plan;
+	struct assets	*assets;
+	struct clock_watch clock;
+	struct loop_timer sync_timer, trim_timer;
+};
+
+/* settle.c: a call is over */
+void	batch_settle(struct exchange *, void *batch);
+
+/* walk.c: bars and chains, page by page */
+void	walk_begin(struct batch *);
+void	walk_settle(struct batch *, const struct body *, struct decode *, struct exchange *);
+
+/* missing.c */
+struct assets *assets_new(void);
+void	assets_free(struct assets **);
+/* Upstream has nothing for this job: finds out whether the symbol or only the data does not exist, and
+ * finishes it, now or later. */
+void	missing_decide(struct job *);
+
+/* request.c: path and query of a batch's next call. E_FULL when it does not fit. */
+int	request_path(const struct batch *, struct buf *) MUST_CHECK;
+const char *request_feed(const struct endpoint_row *, const char *asked, const struct conf *);
+
+/* publish.c */
+/* Gathers the records from `from` on for the journal; publish_flush adds the audit of the call they came with
+ * and writes all at once. E_OVERLOADED: something could not be kept, and the configuration says that then it
+ * must not be served. */
+void	publish_gather(struct fetcher *, const struct records *, size_t from);
+int	publish_flush(struct fetcher *, const struct exchange *) MUST_CHECK;
+void	publish_answer(const struct job *);
+void	publish_refusal(struct fetcher *, const struct msg_fetch *, const struct asker *, int error,
+	    uint64_t retry_ms, const char *reason);
+void	publish_position(struct fetcher *);	/* rings the cache-writer, shows the journal's gauges */
+void	publish_clock(struct fetcher *, struct peer *only); /* the last known; null: to all */
+unsigned publish_kind(enum msg_type);		/* index of label set `kind` */
+
+/* clock_watch.c */
+void	clock_watch_begin(struct fetcher *);
+void	clock_watch_end(struct fetcher *);
+/* When to ask again, given the last value and how long ago it came. */
+int64_t	clock_watch_next_ms(const struct market_clock *, int64_t age_ns, int64_t interval_ms);
+
+#endif /* FETCHER_H */

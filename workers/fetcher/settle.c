@@ -1,0 +1,329 @@
+/* settle.c - an upstream call is over: what its answer means for budget, breaker, and everyone in the batch. */
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "backoff.h"
+#include "clock.h"
+#include "fetcher.h"
+#include "log.h"
+#include "text.h"
+
+/* Named culprits taken out one by one; with more the batch is cut in halves, which gets there sooner. */
+#define CULPRITS_MAX	 10
+#define JITTER_PERCENT	 25
+#define RETRY_CEILING_MS 10000
+/* A body of this size leaves memory behind that is worth giving back. */
+#define BIG_BODY (256 * 1024)
+
+static void
+settle_budget(struct fetcher *f, struct exchange *c)
+{
+	struct budget *b = &f->budgets[c->row->host];
+	int64_t reset_ns = 0;
+
+	if (c->sent > 1)
+		budget_charge(b, c->sent - 1);
+	budget_hear(b, c->rate_limit, c->rate_remaining);
+	if (c->rate_reset > 0 && c->rate_reset < INT64_MAX / CLOCK_SEC)
+		reset_ns = c->rate_reset * CLOCK_SEC - clock_wall();
+	if (c->status == 429) {
+		log_warn("upstream %s: answered 429, asking less", c->row->name);
+		budget_refused(b, reset_ns);
+	} else if (c->status != 0) {
+		budget_accepted(b);
+	}
+	c->budget_left = budget_left(b);
+}
+
+/* A client without patience cuts its own call short: no sign of a failing upstream. The probe counts always. */
+static int
+timeout_is_ours(const struct fetcher *f, const struct exchange *c, const struct breaker *b)
+{
+	return c->end == EXCHANGE_TIMED_OUT && b->state == BREAKER_CLOSED &&
+	       c->timeout_ms < f->proc->conf.upstream_timeout / 2;
+}
+
+static void
+settle_breaker(struct fetcher *f, const struct exchange *c, const struct verdict *v)
+{
+	struct breaker *b = plan_breaker(f, c->row);
+	unsigned family = plan_family(c->row);
+	const char *name = label_text(LABELS_family, family);
+
+	if (timeout_is_ours(f, c, b) || !breaker_ended(b, v->failing, clock_mono()))
+		return;
+	if (b->state == BREAKER_OPEN)
+		log_warn("upstream %s: circuit breaker open for %" PRId64 " ms: %s", name,
+		    breaker_wait_ns(b, clock_mono()) / CLOCK_MS, v->reason);
+	else
+		log_info("upstream %s: circuit breaker closed", name);
+	metric_set(&f->proc->stats, M_UPSTREAM_BREAKER, family, 0, b->state == BREAKER_OPEN);
+	if (f->proc->stats.mine != NULL)
+		snprintf(f->proc->stats.mine->note, sizeof(f->proc->stats.mine->note),
+		    "circuit breaker of %s %s", name, breaker_state_name(b->state));
+}
+
+static void
+settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
+{
+	struct stats *stats = &f->proc->stats;
+	unsigned endpoint = (unsigned)c->row->index;
+	bool is_well = !v->failing && v->error != E_UPSTREAM_AUTHENTICATION_FAILED;
+
+	settle_budget(f, c);
+	settle_breaker(f, c, v);
+	c->outcome = v->error;
+	metric_observe(stats, M_UPSTREAM_DURATION, endpoint, c->latency_ns);
+	check_store(stats, CHECK_EXTERNAL_API, is_well ? E_OK : v->error, c->latency_ns,
+	    is_well ? c->row->name : v->reason);
+	f->clock.last_call_ns = clock_mono();
+	if (v->error == E_UPSTREAM_AUTHENTICATION_FAILED)
+		log_error("upstream %s: %s", c->row->name, v->reason);
+	else if (v->failing)
+		log_warn("upstream %s: try %u: %s", c->row->name, c->try, v->reason);
+	if (buf_len(&c->body) > BIG_BODY)
+		loop_timer_set(&f->trim_timer, 1000);
+}
+
+/* Where an answer came from. */
+static void
+answer_origin(struct job *job, const struct decode *d, const struct exchange *c)
+{
+	job->answer.source = d->source;
+	job->answer.received = d->received;
+	text_copy(job->answer.feed, sizeof(job->answer.feed), d->feed);
+	text_copy(job->answer.request_id, sizeof(job->answer.request_id), c->request_id);
+}
+
+static void
+settle_count_refused(
+    struct fetcher *f, const struct decode *d, const struct exchange *c, const char *symbol)
+{
+	metric_add(&f->proc->stats, M_RECORDS_REFUSED, publish_kind(d->refused), 0, 1);
+	log_warn("%s: refused what upstream %s sent: %s", symbol, c->row->name, d->why);
+}
+
+static int
+job_decode(struct job *job, const struct body *body, struct decode *d)
+{
+	struct records *out = &job->answer.records;
+
+	if (job->row->shape == SHAPE_CLOCK)
+		return body_clock(body, d, out);
+	if (job->row->shape == SHAPE_ASSET)
+		return body_asset(body, d);
+	return body_symbol(body, d, job->fetch.symbol, out);
+}
+
+static void
+job_settle(struct job *job, int result)
+{
+	switch (result) {
+	case E_OK:
+		job->answer.complete = job->answer.definite = true;
+		job_finish(job);
+		break;
+	case E_ABSENT:
+		missing_decide(job);
+		break;
+	case E_DATA_VALIDATION_ERROR:
+		job_fail(job, result, 0, job->answer.reason);
+		break;
+	default:
+		job_fail(job, result, 1000, "what upstream sent could not be kept in the journal");
+		break;
+	}
+}
+
+/* Reads everything first and keeps it, then answers: nothing leaves that is not in the journal. */
+static void
+settle_values(struct batch *b, const struct body *body, struct decode *d, struct exchange *c)
+{
+	struct fetcher *f = b->fetcher;
+	struct job *job;
+	int kept, r;
+
+	TAILQ_FOREACH (job, &b->jobs, link) {
+		job->answer.error = job_decode(job, body, d);
+		answer_origin(job, d, c);
+		if (job->answer.error == E_DATA_VALIDATION_ERROR) {
+			text_copy(job->answer.reason, sizeof(job->answer.reason), d->why);
+			settle_count_refused(f, d, c, job->fetch.symbol);
+			c->outcome = E_DATA_VALIDATION_ERROR;
+		}
+		if (!batch_repeats_symbol(b, job))
+			publish_gather(f, &job->answer.records, 0);
+	}
+	kept = publish_flush(f, c);
+	while ((job = TAILQ_FIRST(&b->jobs)) != NULL) {
+		r = job->answer.error;
+		job->answer.error = E_OK;
+		job_settle(job, r == E_OK ? kept : r);
+	}
+}
+
+static enum source
+settle_source(const struct endpoint_row *row, const struct exchange *c)
+{
+	if (c->is_replay)
+		return SOURCE_REPLAY;
+	return row->shape == SHAPE_BARS ? SOURCE_HISTORY : SOURCE_LATEST;
+}
+
+static void
+settle_body(struct batch *b, const struct body *body, struct exchange *c)
+{
+	const struct msg_fetch *first = &TAILQ_FIRST(&b->jobs)->fetch;
+	struct decode d = { .asset = b->row->asset,
+		.shape = b->row->shape,
+		.source = settle_source(b->row, c),
+		.received = c->received_ns,
+		.feed = b->feed,
+		.timeframe = first->timeframe,
+		.adjustment = first->adjustment };
+
+	if (b->row->asset == ASSET_STOCK && first->adjustment[0] == '\0')
+		d.adjustment = "raw";
+	if (b->row->asset != ASSET_STOCK)
+		d.adjustment = "";
+	if (b->row->shape == SHAPE_BARS || b->row->number == ENDPOINT_OPTION_CHAIN)
+		walk_settle(b, body, &d, c);
+	else
+		settle_values(b, body, &d, c);
+}
+
+static struct job *
+batch_find(const struct batch *b, const char *symbol)
+{
+	struct job *job;
+
+	TAILQ_FOREACH (job, &b->jobs, link)
+		if (strcasecmp(job->fetch.symbol, symbol) == 0)
+			return job;
+	return NULL;
+}
+
+/* Upstream refuses the whole call for one symbol. Asking again for the rest is no further try: the upstream
+ * works, and each time the batch is smaller. */
+static void
+settle_culprit(struct batch *b, const struct verdict *v)
+{
+	struct fetcher *f = b->fetcher;
+	struct job *job = v->culprit[0] != '\0' ? batch_find(b, v->culprit) : NULL;
+
+	b->tries--;
+	if (job == NULL || b->culprits >= CULPRITS_MAX) {
+		b->culprits = 0;
+		lane_return(batch_split(b), 0);
+		lane_return(b, 0);
+		return;
+	}
+	b->culprits++;
+	for (; job != NULL; job = batch_find(b, v->culprit)) {
+		metric_add(&f->proc->stats, M_UPSTREAM_CULPRITS, (unsigned)b->row->index, 0, 1);
+		job_fail(job, E_INVALID_SYMBOL_FORMAT, 0, v->reason);
+	}
+	if (b->count > 0)
+		lane_return(b, 0);
+}
+
+/* 1 when the batch goes back to be tried once more. */
+static int
+settle_again(struct batch *b, const struct verdict *v)
+{
+	struct fetcher *f = b->fetcher;
+	struct backoff pause = { .floor_ms = (uint32_t)f->proc->conf.upstream_retry_delay,
+		.ceiling_ms = RETRY_CEILING_MS,
+		.failures = b->tries - 1 };
+	const struct breaker *breaker = plan_breaker(f, b->row);
+
+	if (!v->again || b->tries >= (unsigned)f->proc->conf.upstream_tries ||
+	    breaker->state == BREAKER_OPEN)
+		return 0;
+	b->last_error = v->error;
+	text_copy(b->last_reason, sizeof(b->last_reason), v->reason);
+	metric_add(&f->proc->stats, M_UPSTREAM_RETRIES, (unsigned)b->row->index, 0, 1);
+	lane_return(b, backoff_next_jittered_ms(&pause, JITTER_PERCENT));
+	return 1;
+}
+
+/* When asking again makes sense after this failure; 0 where it cannot help. */
+static uint64_t
+settle_retry_ms(struct batch *b, const struct verdict *v)
+{
+	int64_t wait = breaker_wait_ns(plan_breaker(b->fetcher, b->row), clock_mono()) / CLOCK_MS;
+
+	if (v->error == E_OVERLOADED)
+		return plan_retry_ms(b->fetcher, b->row, 1);
+	if (!v->again)
+		return 0;
+	return (uint64_t)(wait > 1000 ? wait : 1000);
+}
+
+static void
+settle_absent(struct batch *b, const struct decode *d, const struct exchange *c)
+{
+	struct job *job;
+
+	while ((job = TAILQ_FIRST(&b->jobs)) != NULL) {
+		answer_origin(job, d, c);
+		missing_decide(job);
+	}
+}
+
+static void
+settle_error(struct batch *b, const struct verdict *v, const struct exchange *c)
+{
+	struct decode d = {
+		.source = settle_source(b->row, c), .received = c->received_ns, .feed = b->feed
+	};
+
+	if (publish_flush(b->fetcher, c) != E_OK)
+		log_debug("upstream %s: the audit of a failed call was not kept", b->row->name);
+	if (v->absent)
+		settle_absent(b, &d, c);
+	else if (v->refused && b->count > 1)
+		settle_culprit(b, v);
+	else if (!settle_again(b, v))
+		batch_fail(b, v->error, settle_retry_ms(b, v), v->reason);
+}
+
+/* After the body was read: one that breaks the schema counts as invalid, whatever its status. */
+static void
+settle_count(struct fetcher *f, const struct exchange *c, const struct verdict *v)
+{
+	enum label_outcome outcome = v->outcome;
+
+	if (c->outcome == E_DATA_VALIDATION_ERROR)
+		outcome = LABEL_outcome_INVALID;
+	metric_add(&f->proc->stats, M_UPSTREAM_REQUESTS, (unsigned)c->row->index, outcome, 1);
+}
+
+void
+batch_settle(struct exchange *c, void *owner)
+{
+	struct batch *b = owner;
+	struct fetcher *f = b->fetcher;
+	struct verdict v;
+
+	b->state = BATCH_SETTLING;
+	f->plan.in_flight[b->row->host]--;
+	plan_kick(f);
+	verdict_read(&v, c);
+	settle_account(f, c, &v);
+	if (b->count == 0) {
+		if (publish_flush(f, c) != E_OK)
+			log_debug("upstream %s: the audit of a call was not kept", b->row->name);
+	} else if (v.error == E_OK) {
+		settle_body(b, v.body, c);
+	} else {
+		settle_error(b, &v, c);
+	}
+	settle_count(f, c, &v);
+	verdict_fini(&v);
+	if (b->state == BATCH_SETTLING)
+		batch_free(&b);
+}
