@@ -1,0 +1,108 @@
+/* http_worker.h - what the files of the http worker share: the worker, a request in hand, its answer. Room header. */
+#ifndef HTTP_WORKER_H
+#define HTTP_WORKER_H
+#include "clock.h"
+#include "http.h"
+#include "lookup.h"
+#include "proc.h"
+#include "router.h"
+#include "symbol.h"
+
+#define SERVICE_NAME	 "opitios-alpaca"
+#define REQUEST_ID_MAX	 64
+#define TRACEPARENT_LEN	 55
+/* The largest answer: what a result may hold, and its envelope. */
+#define ANSWER_BYTES_MAX (ASSEMBLY_BYTES_MAX + ((size_t)1 << 20))
+/* Kept between answers; more is given back. */
+#define ANSWER_BYTES_KEPT ((size_t)256 * 1024)
+
+struct worker {
+	struct proc		*proc;
+	struct http_server	*server;
+	struct router		*router;
+	struct lookup		*lookup;
+	struct params		 params;	/* of the request in hand */
+	struct buf		 out;		/* body of the answer in hand */
+	struct buf		 openapi;	/* made once */
+	size_t			 in_flight;
+	int64_t			 started_ns;	/* wall */
+	bool			 fetcher_was_ready;
+	char			 id_prefix[16];	/* of request ids made here: random, so that workers differ */
+	uint64_t		 id_count;
+	int64_t			 time_ms;	/* what time_text says */
+	char			 time_text[CLOCK_TEXT];
+	size_t			 time_len;
+	struct route_match	 match;		/* of the request in hand */
+};
+
+void	worker_open(struct worker *, struct proc *);	/* all but the server */
+void	worker_close(struct worker *);
+void	worker_serve(struct worker *, struct http_request *);
+void	worker_refuse(struct worker *, struct http_request *, int error);
+void	worker_gone(struct worker *, struct http_request *);
+
+/* Who asked: what it takes to answer, now or later. */
+struct asker {
+	struct worker		*worker;
+	struct http_request	*request;
+	enum route		 route;
+	char			 id[REQUEST_ID_MAX + 1];
+	char			 trace[TRACEPARENT_LEN + 1];	/* "" without a valid one */
+};
+
+struct visit {			/* the request in hand, while its handler runs */
+	struct worker		*worker;
+	const struct params	*params;
+	struct asker		 asker;
+};
+
+void	asker_begin(struct asker *, struct worker *, struct http_request *, enum route);
+
+/* Each of these answers the request, exactly once. */
+void	answer_found(struct asker *, const struct ask *, const struct found *);
+void	answer_fault(struct asker *, const struct fault *);
+/* `allow` is the Allow header's value, or null. */
+void	answer_fault_allowing(struct asker *, const struct fault *, const char *allow);
+/* Anything else; never to be stored by caches. `headers` are lines, or null. */
+void	answer_plain(struct asker *, int status, const char *type, const void *body, size_t len, const char *headers);
+
+/* Pieces, for batches. Each appends to the worker's buffers or to the one given; E_FULL at its limit. */
+/* `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
+int	compose_found(struct worker *, struct buf *, const char *request_id, const struct ask *,
+	    const struct found *) MUST_CHECK;
+/* `"error":{...}` and its retry_after in seconds; -1 when asking again cannot help. */
+int	compose_error(struct buf *, const struct fault *) MUST_CHECK;
+int64_t	fault_retry_after(const struct fault *);
+const char *worker_time(struct worker *, size_t *len);	/* now, RFC 3339 with milliseconds; cached */
+/* Copies with '?' for all that is not printable ASCII: what a client sent goes back into JSON. */
+const char *safe_text(char *out, size_t size, const char *in);
+
+/* What a route asks upstream for. */
+struct question {
+	enum endpoint	 endpoint;
+	enum ask_kind	 kind;
+	enum asset	 asset;
+	int		(*spell)(const char *, char[SYMBOL_MAX]);
+	const char	*feeds;		/* "iex|sip": those a client may name; null: none */
+};
+
+/* The question with the client's parameters. A LIST is left to the caller. E_INVALID_*, with *fault filled. */
+int	ask_read(struct ask *, const struct question *, const struct params *, const struct conf *,
+	    struct fault *) MUST_CHECK;
+/* Whether a parameter of this name is understood; for tests. */
+bool	ask_knows(const char *name);
+
+/* Ask for one value, or for one of each symbol of the request's list; answers now or later. */
+void	single_answer(struct visit *, const struct question *);
+void	batch_answer(struct visit *, const struct question *);
+/* What ASK_CLOCK is answered with: the clock the lookup holds now, or that nothing is known. */
+void	market_answer(struct asker *, const struct found *);
+
+/* What waits for its answer, hung on its request; `leave` forgets it when the client goes. */
+struct pending {
+	void	(*leave)(struct pending *);
+};
+
+int	openapi_write(struct buf *) MUST_CHECK;
+
+#endif /* HTTP_WORKER_H */

@@ -1,0 +1,148 @@
+/* lookup.h - where an answer comes from: the book, the cache (L1), else the fetcher. Room header. */
+#ifndef LOOKUP_H
+#define LOOKUP_H
+#include <sys/queue.h>
+
+#include "book.h"
+#include "endpoint.h"
+#include "proc.h"
+#include "session.h"
+#include "shown.h"
+
+enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE };
+const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale" */
+
+/* What a client asks for. */
+enum ask_kind { ASK_QUOTE, ASK_TRADE, ASK_SNAPSHOT, ASK_BARS, ASK_CHAIN, ASK_CLOCK };
+
+#define ASK_ANY_AGE INT64_C(-1)
+
+struct ask {
+	enum ask_kind	 kind;
+	enum asset	 asset;
+	struct msg_fetch fetch;		/* ticket, lane and timeout are filled in when it is sent */
+	int64_t		 max_age_ns;	/* ASK_ANY_AGE: the client does not tighten */
+};
+
+/* What became of a fetch; borrowed for the call. */
+struct outcome {
+	int		 error;		/* E_OK, or a code a client may see */
+	const char	*reason;	/* what upstream said; null when it said nothing */
+	uint64_t	 retry_ms;	/* 0: nothing said */
+	struct shown	*shown;		/* with E_OK, except for a clock */
+};
+
+/* What a client is answered; borrowed for the call. */
+struct found {
+	struct outcome	 what;
+	enum cache_way	 way;
+	int64_t		 fresh_ns;	/* from received until it is no longer fresh */
+};
+
+/* L1: results and refusals by fetch_key(). */
+struct cache;
+struct cached {
+	int		 error;		/* E_OK: `shown` holds it */
+	uint64_t	 retry_ms;
+	int64_t		 received_ns;	/* wall */
+	struct shown	*shown;		/* counted; null with an error */
+	char		 reason[256];
+};
+
+struct cache	*cache_new(void);
+void		 cache_free(struct cache **);
+/* Null when it is not held; borrowed until the cache changes. */
+const struct cached *cache_find(struct cache *, const char *key, uint64_t use);
+/* Replaces what the key held. A `shown` is shared: the cache takes its own count. */
+void		 cache_put(struct cache *, const char *key, const struct cached *, uint64_t use);
+void		 cache_drop(struct cache *, const char *key);
+size_t		 cache_bytes(const struct cache *);
+size_t		 cache_entries(const struct cache *);
+uint64_t	 cache_oldest(const struct cache *);	/* UINT64_MAX when empty */
+void		 cache_evict(struct cache *);
+
+/* Fetches on their way, each with those who wait for it. */
+#define WAITING_FETCHES_MAX 4096	/* as many as the fetcher queues by default; beyond it 503 */
+#define WAITING_WAITERS_MAX 65536	/* requests and entries of batches; beyond it 503 */
+
+struct waiting;
+struct fetching;
+
+struct waiter {			/* embedded by who waits */
+	void	(*done)(struct waiter *, const struct outcome *);
+	/* the rest is waiting.c's */
+	struct fetching *on;		/* null when it does not wait */
+	TAILQ_ENTRY(waiter) next;
+};
+
+struct waiting	*waiting_new(struct proc *);
+/* Lets go of everybody without a word. */
+void		 waiting_free(struct waiting **);
+/* Joins the fetch of this key or begins one. E_OVERLOADED: no room, or the fetcher's queue is full. *joined tells
+ * which it was. Without a fetcher it waits for one. */
+int		 waiting_join(struct waiting *, const char *key, const struct msg_fetch *, struct waiter *,
+		    bool *joined) MUST_CHECK;
+/* Nobody waits here any more; the fetch goes on. Nothing happens to one that does not wait. */
+void		 waiting_leave(struct waiting *, struct waiter *);
+/* A fetcher came: everything is asked again of it. It went: everything waits for the next. */
+void		 waiting_peer_up(struct waiting *, struct peer *);
+void		 waiting_peer_down(struct waiting *, const struct peer *);
+/* Tells everybody who waits for this ticket, or for this key. Nobody may. */
+void		 waiting_tell(struct waiting *, uint64_t ticket, const char *key, const struct outcome *);
+/* Tells those whose time is over; called by its own timer, and by tests. */
+void		 waiting_expire(void *);
+size_t		 waiting_count(const struct waiting *);
+
+/* A result as it arrives, between `result` and `result_end`. One a channel. */
+struct assembly;
+struct assembly	*assembly_new(void);
+void		 assembly_free(struct assembly **);
+void		 assembly_begin(struct assembly *, const struct msg_result *);
+bool		 assembly_is_open(const struct assembly *);
+/* A value that belongs to the open result. */
+void		 assembly_add(struct assembly *, enum msg_type, const void *value);
+
+struct assembled {		/* borrowed from the assembly until the next begin */
+	const struct msg_result *head;
+	const struct quote	*quote;	/* latest ones, for the book; null when there was none */
+	const struct trade	*trade;
+	const struct market_clock *clock;
+	struct shown		*shown;	/* the caller's; null for quotes, trades and clocks, and without values */
+};
+/* Closes. E_OK, with *out filled; E_PROTOCOL when it is not the end of what was begun; E_OVERLOADED
+ * when the values were more than ASSEMBLY_BYTES_MAX. */
+#define ASSEMBLY_BYTES_MAX ((size_t)32 * 1024 * 1024)
+int		 assembly_end(struct assembly *, const struct msg_result_end *, struct assembled *out) MUST_CHECK;
+
+struct lookup;
+
+struct lookup	*lookup_new(struct proc *);
+void		 lookup_free(struct lookup **);
+
+/* Tries what this worker holds. False: it has to be fetched. */
+bool		 lookup_now(struct lookup *, const struct ask *, struct found *);
+/* Has it fetched; `done` is called once, never from within. An error was not queued: settle it at once. */
+int		 lookup_later(struct lookup *, const struct ask *, struct waiter *) MUST_CHECK;
+void		 lookup_leave(struct lookup *, struct waiter *);
+/* What the client is answered when a fetch came to this: the value, an older one, or the error. */
+void		 lookup_settle(struct lookup *, const struct ask *, const struct outcome *, struct found *);
+/* Of the stock market now; crypto is always open. */
+enum session	 lookup_session(const struct lookup *, enum asset);
+/* The last clock; received is 0 when none came yet. */
+const struct market_clock *lookup_clock(const struct lookup *);
+/* Stores and finds a probe in L1: E_OK, or E_INTERNAL_SERVICE_ERROR. */
+int		 lookup_probe(struct lookup *) MUST_CHECK;
+
+/* From the fetcher. */
+void		 lookup_on_result(struct peer *, const void *, void *lookup);
+void		 lookup_on_result_end(struct peer *, const void *, void *lookup);
+void		 lookup_on_quote(struct peer *, const void *, void *lookup);
+void		 lookup_on_trade(struct peer *, const void *, void *lookup);
+void		 lookup_on_bar(struct peer *, const void *, void *lookup);
+void		 lookup_on_greeks(struct peer *, const void *, void *lookup);
+void		 lookup_on_snapshot(struct peer *, const void *, void *lookup);
+void		 lookup_on_market_clock(struct peer *, const void *, void *lookup);
+void		 lookup_peer_up(struct lookup *, struct peer *);
+void		 lookup_peer_down(struct lookup *, struct peer *);
+
+#endif /* LOOKUP_H */

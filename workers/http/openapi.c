@@ -1,0 +1,499 @@
+/* openapi.c - /openapi.json: routes.def and errors.def as OpenAPI 3.0, written once at start. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "http_worker.h"
+#include "json_write.h"
+
+#define SCHEMA_PATH "#/components/schemas/"
+
+void
+route_openapi(struct visit *c)
+{
+	const struct buf *b = &c->worker->openapi;
+
+	answer_plain(&c->asker, 200, "application/json", buf_data(b), buf_len(b), NULL);
+}
+
+/* What a good answer of each route is. `bare` bodies stand without data and metadata. */
+static const struct {
+	const char *schema;
+	bool is_bare;
+} answers[] = {
+	[ROUTE_stock_quote] = { "Quote", false },
+	[ROUTE_stock_trade] = { "Trade", false },
+	[ROUTE_stock_snapshot] = { "Snapshot", false },
+	[ROUTE_stock_bars] = { "Bars", false },
+	[ROUTE_stock_quotes] = { "Batch", false },
+	[ROUTE_stock_quote_post] = { "Quote", false },
+	[ROUTE_stock_quotes_batch] = { "Batch", false },
+	[ROUTE_option_quote] = { "OptionQuote", false },
+	[ROUTE_option_snapshot] = { "OptionSnapshot", false },
+	[ROUTE_option_chain] = { "Chain", false },
+	[ROUTE_option_quote_post] = { "OptionQuote", false },
+	[ROUTE_option_quotes_batch] = { "Batch", false },
+	[ROUTE_option_chain_post] = { "Chain", false },
+	[ROUTE_crypto_quote] = { "Quote", false },
+	[ROUTE_crypto_trade] = { "CryptoTrade", false },
+	[ROUTE_crypto_bars] = { "Bars", false },
+	[ROUTE_market_status] = { "MarketStatus", false },
+	[ROUTE_health] = { "Health", true },
+	[ROUTE_health_detailed] = { "HealthDetailed", true },
+	[ROUTE_livez] = { "Probe", true },
+	[ROUTE_readyz] = { "Probe", true },
+	[ROUTE_startupz] = { "Probe", true },
+	[ROUTE_metrics] = { "text", true },
+	[ROUTE_openapi] = { "object", true },
+};
+_Static_assert(sizeof(answers) / sizeof(answers[0]) == ROUTE_NONE, "an answer for each route");
+
+/* Fields of the schemas. `type` is a JSON type, `time`, [x] an array of x, or the name of a schema; a question
+ * mark says that null may stand there. */
+static const struct schema_field {
+	const char *schema, *name, *type;
+} fields[] = {
+#define QUOTE_FIELDS(s)                                                                            \
+	{ s, "symbol", "string" }, { s, "bid_price", "number?" }, { s, "bid_size", "number?" },    \
+	    { s, "bid_exchange", "string?" }, { s, "ask_price", "number?" },                       \
+	    { s, "ask_size", "number?" }, { s, "ask_exchange", "string?" },                        \
+	    { s, "conditions", "[string]?" },                                                      \
+	{                                                                                          \
+		s, "tape", "string?"                                                               \
+	}
+#define CONTRACT_FIELDS(s)                                                                         \
+	{ s, "underlying_symbol", "string" }, { s, "expiration_date", "string" },                  \
+	    { s, "option_type", "string" },                                                        \
+	{                                                                                          \
+		s, "strike_price", "number"                                                        \
+	}
+#define TRADE_FIELDS(s)                                                                            \
+	{ s, "symbol", "string" }, { s, "price", "number" }, { s, "size", "number" },              \
+	    { s, "exchange", "string?" }, { s, "conditions", "[string]?" },                        \
+	    { s, "tape", "string?" },                                                              \
+	{                                                                                          \
+		s, "trade_id", "integer?"                                                          \
+	}
+#define SNAPSHOT_FIELDS(s)                                                                         \
+	{ s, "symbol", "string" }, { s, "latest_trade", "object?" },                               \
+	    { s, "latest_quote", "object?" }, { s, "minute_bar", "Bar?" },                         \
+	    { s, "daily_bar", "Bar?" },                                                            \
+	{                                                                                          \
+		s, "previous_daily_bar", "Bar?"                                                    \
+	}
+	QUOTE_FIELDS("Quote"),
+	QUOTE_FIELDS("OptionQuote"),
+	CONTRACT_FIELDS("OptionQuote"),
+	TRADE_FIELDS("Trade"),
+	TRADE_FIELDS("CryptoTrade"),
+	{ "CryptoTrade", "taker_side", "string?" },
+	{ "Bar", "timestamp", "time" },
+	{ "Bar", "open", "number" },
+	{ "Bar", "high", "number" },
+	{ "Bar", "low", "number" },
+	{ "Bar", "close", "number" },
+	{ "Bar", "volume", "number?" },
+	{ "Bar", "trade_count", "number?" },
+	{ "Bar", "vwap", "number?" },
+	{ "Bars", "symbol", "string" },
+	{ "Bars", "timeframe", "string" },
+	{ "Bars", "adjustment", "string?" },
+	{ "Bars", "bars", "[Bar]" },
+	{ "Bars", "count", "integer" },
+	{ "Bars", "complete", "boolean" },
+	{ "Bars", "next_page_token", "string?" },
+	SNAPSHOT_FIELDS("Snapshot"),
+	SNAPSHOT_FIELDS("OptionSnapshot"),
+	CONTRACT_FIELDS("OptionSnapshot"),
+	{ "OptionSnapshot", "greeks", "Greeks?" },
+	{ "OptionSnapshot", "implied_volatility", "number?" },
+	{ "Greeks", "delta", "number?" },
+	{ "Greeks", "gamma", "number?" },
+	{ "Greeks", "rho", "number?" },
+	{ "Greeks", "theta", "number?" },
+	{ "Greeks", "vega", "number?" },
+	{ "Chain", "underlying_symbol", "string" },
+	{ "Chain", "expiration_dates", "[string]" },
+	{ "Chain", "contracts", "[OptionSnapshot]" },
+	{ "Chain", "total_contracts", "integer" },
+	{ "Chain", "filters_applied", "object" },
+	{ "Chain", "complete", "boolean" },
+	{ "Chain", "next_page_token", "string?" },
+	{ "BatchEntry", "symbol", "string" },
+	{ "BatchEntry", "status", "string" },
+	{ "BatchEntry", "data", "object" },
+	{ "BatchEntry", "metadata", "Metadata" },
+	{ "BatchEntry", "error", "ErrorDetail" },
+	{ "BatchEntry", "retry_after", "integer?" },
+	{ "BatchSummary", "total_requested", "integer" },
+	{ "BatchSummary", "successful", "integer" },
+	{ "BatchSummary", "failed", "integer" },
+	{ "Batch", "quotes", "[BatchEntry]" },
+	{ "Batch", "summary", "BatchSummary" },
+	{ "MarketStatus", "status", "string" },
+	{ "MarketStatus", "is_open", "boolean?" },
+	{ "MarketStatus", "timestamp", "time?" },
+	{ "MarketStatus", "next_open", "time?" },
+	{ "MarketStatus", "next_close", "time?" },
+	{ "Metadata", "data_source", "string?" },
+	{ "Metadata", "feed", "string?" },
+	{ "Metadata", "cache", "string?" },
+	{ "Metadata", "timestamp", "time" },
+	{ "Metadata", "event_time", "time?" },
+	{ "Metadata", "received_at", "time?" },
+	{ "Metadata", "data_freshness_seconds", "number?" },
+	{ "Metadata", "market_status", "string" },
+	{ "Metadata", "request_id", "string" },
+	{ "Metadata", "quality", "[string]" },
+	{ "ErrorDetail", "code", "string" },
+	{ "ErrorDetail", "message", "string" },
+	{ "ErrorDetail", "type", "string" },
+	{ "ErrorDetail", "details", "object" },
+	{ "ErrorMetadata", "request_id", "string" },
+	{ "ErrorMetadata", "timestamp", "time" },
+	{ "ErrorMetadata", "endpoint", "string" },
+	{ "ErrorMetadata", "suggested_action", "string" },
+	{ "ErrorMetadata", "retry_after", "integer?" },
+	{ "Error", "error", "ErrorDetail" },
+	{ "Error", "metadata", "ErrorMetadata" },
+	{ "Health", "status", "string" },
+	{ "Health", "service", "string" },
+	{ "Health", "version", "string" },
+	{ "Health", "timestamp", "time" },
+	{ "HealthDetailed", "status", "string" },
+	{ "HealthDetailed", "service", "string" },
+	{ "HealthDetailed", "version", "string" },
+	{ "HealthDetailed", "timestamp", "time" },
+	{ "HealthDetailed", "reasons", "[string]" },
+	{ "HealthDetailed", "checks", "object" },
+	{ "HealthDetailed", "workers", "[object]" },
+	{ "HealthDetailed", "system", "object" },
+	{ "HealthDetailed", "upstream", "object" },
+	{ "Probe", "status", "string" },
+};
+
+#define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
+
+static bool
+is_json_type(const char *type)
+{
+	static const char *const types[] = { "string", "number", "integer", "boolean", "object" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
+}
+
+/* Members of the schema object that is open. */
+static void
+render_type(struct json *j, const char *type)
+{
+	char name[64];
+
+	if (strcmp(type, "time") == 0) {
+		json_text(j, "type", "string");
+		json_text(j, "format", "date-time");
+	} else if (is_json_type(type)) {
+		json_text(j, "type", type);
+	} else {
+		(void)snprintf(name, sizeof(name), SCHEMA_PATH "%s", type);
+		json_text(j, "$ref", name);
+	}
+}
+
+static void
+render_field(struct json *j, const struct schema_field *f)
+{
+	size_t len = strlen(f->type);
+	bool may_be_null = f->type[len - 1] == '?', is_array = f->type[0] == '[';
+	char type[32];
+
+	len -= may_be_null;
+	assert(len < sizeof(type));
+	memcpy(type, f->type + is_array, len - (is_array ? 2 : 0));
+	type[len - (is_array ? 2 : 0)] = '\0';
+	json_object_open(j, f->name);
+	if (is_array) {
+		json_text(j, "type", "array");
+		json_object_open(j, "items");
+		render_type(j, type);
+		json_object_close(j);
+	} else if (may_be_null && !is_json_type(type) && strcmp(type, "time") != 0) {
+		/* Beside a $ref OpenAPI 3.0 reads nothing. */
+		json_array_open(j, "allOf");
+		json_object_open(j, NULL);
+		render_type(j, type);
+		json_object_close(j);
+		json_array_close(j);
+	} else {
+		render_type(j, type);
+	}
+	if (may_be_null)
+		json_bool(j, "nullable", true);
+	json_object_close(j);
+}
+
+/* Fields of one schema stand together. */
+static void
+render_schemas(struct json *j)
+{
+	json_object_open(j, "schemas");
+	for (size_t i = 0; i < FIELD_COUNT; i++) {
+		if (i == 0 || strcmp(fields[i].schema, fields[i - 1].schema) != 0) {
+			json_object_open(j, fields[i].schema);
+			json_text(j, "type", "object");
+			json_object_open(j, "properties");
+		}
+		render_field(j, &fields[i]);
+		if (i + 1 == FIELD_COUNT || strcmp(fields[i].schema, fields[i + 1].schema) != 0) {
+			json_object_close(j);
+			json_object_close(j);
+		}
+	}
+	json_object_close(j);
+}
+
+static void
+render_content(struct json *j, const char *media, const char *schema)
+{
+	json_object_open(j, "content");
+	json_object_open(j, media);
+	json_object_open(j, "schema");
+	render_type(j, schema);
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+}
+
+/* {data, metadata} around a schema. */
+static void
+render_enveloped(struct json *j, const char *schema)
+{
+	json_object_open(j, "content");
+	json_object_open(j, "application/json");
+	json_object_open(j, "schema");
+	json_text(j, "type", "object");
+	json_object_open(j, "properties");
+	json_object_open(j, "data");
+	render_type(j, schema);
+	json_object_close(j);
+	json_object_open(j, "metadata");
+	render_type(j, "Metadata");
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+}
+
+/* A response component for each error a client may see; they are told apart by `code`. */
+static void
+render_error_responses(struct json *j)
+{
+	static const int codes[] = {
+#define ERROR(NAME, number, status, again, type, text, action) E_##NAME,
+#include "tables/errors.def"
+	};
+
+	json_object_open(j, "responses");
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if (err_status(codes[i]) == 0)
+			continue;
+		json_object_open(j, err_name(codes[i]));
+		json_text(j, "description", err_text(codes[i]));
+		render_content(j, "application/json", "Error");
+		json_object_close(j);
+	}
+	json_object_close(j);
+}
+
+/* Statuses of errors.def, each once, with the codes it stands for. */
+static void
+render_errors(struct json *j)
+{
+	static const struct {
+		int code;
+	} errors[] = {
+#define ERROR(NAME, number, status, again, type, text, action) { E_##NAME },
+#include "tables/errors.def"
+	};
+	char status[8], codes[512];
+	size_t used;
+
+	for (int s = 400; s < 600; s++) {
+		used = 0;
+		for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+			if (err_status(errors[i].code) == s && used < sizeof(codes))
+				used += (size_t)snprintf(codes + used, sizeof(codes) - used, "%s%s",
+				    used > 0 ? ", " : "", err_name(errors[i].code));
+		if (used == 0)
+			continue;
+		(void)snprintf(status, sizeof(status), "%d", s);
+		json_object_open(j, status);
+		json_text(j, "description", codes);
+		render_content(j, "application/json", "Error");
+		json_object_close(j);
+	}
+}
+
+static const char *
+type_name(enum param_type type)
+{
+	static const char *const names[] = { "string", "integer", "number", "string", "array" };
+
+	return names[type];
+}
+
+static void
+render_param_schema(struct json *j, const struct param_row *p)
+{
+	json_text(j, "type", type_name(p->type));
+	if (p->type == TYPE_LIST) {
+		json_object_open(j, "items");
+		json_text(j, "type", "string");
+		json_object_close(j);
+	}
+}
+
+static void
+render_parameter(struct json *j, const struct param_row *p)
+{
+	json_object_open(j, NULL);
+	json_text(j, "name", p->name);
+	json_text(j, "in", p->in == IN_PATH ? "path" : "query");
+	json_bool(j, "required", p->need == NEED_MUST);
+	json_text(j, "description", p->help);
+	if (p->type == TYPE_LIST) {
+		json_text(j, "style", "form");
+		json_bool(j, "explode", false);
+	}
+	json_object_open(j, "schema");
+	render_param_schema(j, p);
+	json_object_close(j);
+	json_object_close(j);
+}
+
+static void
+render_body_properties(struct json *j, const struct param_row *rows, size_t count)
+{
+	json_object_open(j, "properties");
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].in != IN_BODY)
+			continue;
+		json_object_open(j, rows[i].name);
+		render_param_schema(j, &rows[i]);
+		json_text(j, "description", rows[i].help);
+		json_object_close(j);
+	}
+	json_object_close(j);
+	json_array_open(j, "required");
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].in == IN_BODY && rows[i].need == NEED_MUST)
+			json_text(j, NULL, rows[i].name);
+	json_array_close(j);
+}
+
+static void
+render_request_body(struct json *j, const struct param_row *rows, size_t count)
+{
+	json_object_open(j, "requestBody");
+	json_bool(j, "required", true);
+	json_object_open(j, "content");
+	json_object_open(j, "application/json");
+	json_object_open(j, "schema");
+	json_text(j, "type", "object");
+	render_body_properties(j, rows, count);
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+	json_object_close(j);
+}
+
+static void
+render_responses(struct json *j, enum route route)
+{
+	json_object_open(j, "responses");
+	json_object_open(j, "200");
+	json_text(j, "description", "The answer.");
+	if (strcmp(answers[route].schema, "text") == 0)
+		render_content(j, "text/plain", "string");
+	else if (answers[route].is_bare)
+		render_content(j, "application/json", answers[route].schema);
+	else
+		render_enveloped(j, answers[route].schema);
+	json_object_close(j);
+	render_errors(j);
+	json_object_close(j);
+}
+
+static void
+render_operation(struct json *j, const struct route_row *row)
+{
+	const struct param_row *rows;
+	bool has_body = false;
+	char method[8];
+	size_t count;
+
+	rows = param_rows(row->route, &count);
+	for (size_t i = 0; row->method[i] != '\0' || (method[i] = '\0'); i++)
+		method[i] = (char)(row->method[i] - 'A' + 'a');
+	json_object_open(j, method);
+	json_text(j, "operationId", row->name);
+	json_text(j, "summary", row->help);
+	json_array_open(j, "parameters");
+	for (size_t i = 0; i < count; i++) {
+		has_body |= rows[i].in == IN_BODY;
+		if (rows[i].in != IN_BODY)
+			render_parameter(j, &rows[i]);
+	}
+	json_array_close(j);
+	if (has_body)
+		render_request_body(j, rows, count);
+	render_responses(j, row->route);
+	json_object_close(j);
+}
+
+/* One path stands once, with all its methods, where its first row is. */
+static void
+render_path(struct json *j, enum route first)
+{
+	const struct route_row *row = route_row(first);
+
+	for (int i = 0; i < (int)first; i++)
+		if (strcmp(route_row((enum route)i)->path, row->path) == 0)
+			return;
+	json_object_open(j, row->path);
+	for (int i = (int)first; i < ROUTE_NONE; i++)
+		if (strcmp(route_row((enum route)i)->path, row->path) == 0)
+			render_operation(j, route_row((enum route)i));
+	json_object_close(j);
+}
+
+int
+openapi_write(struct buf *out)
+{
+	struct json j;
+
+	json_begin(&j, out);
+	json_object_open(&j, NULL);
+	json_text(&j, "openapi", "3.0.3");
+	json_object_open(&j, "info");
+	json_text(&j, "title", SERVICE_NAME);
+	json_text(&j, "version", "1");
+	json_text(&j, "description",
+	    "Market data of Alpaca, as it was received: nothing is calculated, every answer says "
+	    "where it "
+	    "came from and how old it is.");
+	json_object_close(&j);
+	json_object_open(&j, "paths");
+	for (int i = 0; i < ROUTE_NONE; i++)
+		render_path(&j, (enum route)i);
+	json_object_close(&j);
+	json_object_open(&j, "components");
+	render_schemas(&j);
+	render_error_responses(&j);
+	json_object_close(&j);
+	json_object_close(&j);
+	return json_end(&j);
+}

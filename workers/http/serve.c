@@ -1,0 +1,115 @@
+/* serve.c - one request: its route, its parameters, its handler; and the worker that all of them share. */
+#include <stdio.h>
+#include <string.h>
+
+#include "hash.h"
+#include "http_worker.h"
+#include "log.h"
+
+void
+worker_open(struct worker *w, struct proc *p)
+{
+	uint32_t random;
+
+	memset(w, 0, sizeof(*w));
+	w->proc = p;
+	w->router = router_new();
+	w->lookup = lookup_new(p);
+	w->started_ns = clock_wall();
+	w->time_ms = -1;
+	/* The longest request line, unescaped, with a NUL behind each part of it. */
+	params_init(&w->params, (size_t)p->conf.http_request_line_max * 2 + 1024);
+	buf_init(&w->out, ANSWER_BYTES_MAX);
+	buf_init(&w->openapi, (size_t)1 << 20);
+	if (openapi_write(&w->openapi) != E_OK)
+		panic("openapi.json passes its bound");
+	hash_random(&random, sizeof(random));
+	(void)snprintf(w->id_prefix, sizeof(w->id_prefix), "%08x-", random);
+}
+
+void
+worker_close(struct worker *w)
+{
+	lookup_free(&w->lookup);
+	router_free(&w->router);
+	params_fini(&w->params);
+	buf_fini(&w->out);
+	buf_fini(&w->openapi);
+}
+
+static void
+worker_count_in(struct worker *w)
+{
+	metric_set(&w->proc->stats, M_HTTP_IN_FLIGHT, 0, 0, ++w->in_flight);
+}
+
+static void
+answer_options(struct asker *a, unsigned methods)
+{
+	char headers[64];
+
+	(void)snprintf(headers, sizeof(headers), "Allow: %s\r\n", router_allow(methods));
+	answer_plain(a, 204, NULL, NULL, 0, headers);
+}
+
+/* No row: the path is unknown, or takes other methods. */
+static void
+answer_no_route(struct asker *a, const struct route_match *m)
+{
+	struct fault fault = { .code = E_NOT_FOUND };
+	bool asks_options = strcmp(http_method(a->request), "OPTIONS") == 0;
+
+	if (asks_options && m->methods != 0) {
+		answer_options(a, m->methods);
+	} else if (asks_options && strcmp(http_path(a->request), "*") == 0) {
+		answer_options(a, METHOD_GET | METHOD_POST);
+	} else if (m->methods != 0) {
+		fault.code = E_METHOD_NOT_ALLOWED;
+		answer_fault_allowing(a, &fault, router_allow(m->methods));
+	} else {
+		answer_fault(a, &fault);
+	}
+}
+
+void
+worker_serve(struct worker *w, struct http_request *request)
+{
+	struct route_match *m = &w->match;
+	struct fault fault = { 0 };
+	struct visit c = { .worker = w, .params = &w->params };
+
+	worker_count_in(w);
+	router_find(w->router, http_method(request), http_path(request), m);
+	asker_begin(&c.asker, w, request, m->row != NULL ? m->row->route : ROUTE_NONE);
+	if (m->row == NULL) {
+		answer_no_route(&c.asker, m);
+		return;
+	}
+	if (params_read(&w->params, m, request, &fault) != E_OK)
+		answer_fault(&c.asker, &fault);
+	else
+		m->row->answer(&c);
+	params_clear(&w->params);
+}
+
+void
+worker_refuse(struct worker *w, struct http_request *request, int error)
+{
+	struct fault fault = { .code = err_status(error) != 0 ? error : E_MALFORMED_REQUEST };
+	struct asker asker;
+
+	worker_count_in(w);
+	asker_begin(&asker, w, request, ROUTE_NONE);
+	answer_fault(&asker, &fault);
+}
+
+void
+worker_gone(struct worker *w, struct http_request *request)
+{
+	struct pending *p = http_tag(request);
+
+	http_tag_set(request, NULL);
+	if (p != NULL)
+		p->leave(p);
+	metric_set(&w->proc->stats, M_HTTP_IN_FLIGHT, 0, 0, --w->in_flight);
+}

@@ -1,0 +1,82 @@
+/* shown.h - a value or a result as the JSON a client reads, made once and answered many times. Room header. */
+#ifndef SHOWN_H
+#define SHOWN_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "json_write.h"
+#include "value.h"
+
+/* What metadata says of a value or a result. */
+struct shown_facts {
+	uint64_t	 source;	/* enum source; 0: null */
+	const char	*feed;		/* "" is null */
+	int64_t		 event_ns;	/* the newest among the values; 0: null */
+	int64_t		 received_ns;	/* 0: null */
+	unsigned	 quality;	/* bits of enum quality */
+	uint64_t	 count;		/* rows of bars and chains */
+	bool		 complete;
+	const char	*page_token;	/* "" is null */
+};
+
+/* Text lies in one block: data, then the three parts of the metadata between which the parts that change
+ * with every answer go, then expiration dates and page token. An answer is a few copies. */
+struct shown {
+	unsigned	 refs;
+	uint64_t	 source;
+	int64_t		 event_ns;
+	int64_t		 received_ns;
+	unsigned	 quality;
+	uint64_t	 count;
+	bool		 complete;
+	char		 feed[16];
+	size_t		 bytes;		/* of the whole block */
+	size_t		 data_len;	/* an object (quote, trade, snapshot), or the array of bars or contracts */
+	size_t		 head_len;	/* ,"metadata":{"data_source":"x","feed":"y","cache":" */
+	size_t		 middle_len;	/* ","event_time":"t","received_at":"t","data_freshness_seconds": */
+	size_t		 tail_len;	/* ","quality":[...]}} */
+	size_t		 dates_len;	/* array of the expiration dates of a chain */
+	size_t		 token_len;	/* next_page_token as JSON */
+	char		 text[];
+};
+
+/* `data` and `dates` are JSON; `dates` may be null. Counted once: shown_put lets go. */
+struct shown	*shown_new(const struct shown_facts *, const void *data, size_t len, const void *dates,
+		    size_t dates_len);
+struct shown	*shown_get(struct shown *);
+void		 shown_put(struct shown **);
+void		 shown_drop(void *);		/* shown_put for owners of void pointers */
+
+const char	*shown_data(const struct shown *);
+const char	*shown_head(const struct shown *);
+const char	*shown_middle(const struct shown *);
+const char	*shown_tail(const struct shown *);
+const char	*shown_dates(const struct shown *);
+const char	*shown_token(const struct shown *);
+
+/* One latest quote or trade as a whole answer's data. */
+struct shown	*shown_quote(const struct quote *);
+struct shown	*shown_trade(const struct trade *);
+
+/* What came of one symbol's snapshot; `has` holds bits of enum snapshot_parts. */
+struct snapshot_parts_seen {
+	unsigned	 has;
+	char		 symbol[32];
+	struct quote	 quote;
+	struct trade	 trade;
+	struct bar	 minute, daily, previous;
+	struct greeks	 greeks;
+};
+
+/* Members into the object that is open in the writer. Absent is null; a side of a quote without a price is null
+ * as a whole. */
+void	render_quote(struct json *, const struct quote *);
+void	render_trade(struct json *, const struct trade *);
+void	render_bar(struct json *, const struct bar *);
+void	render_contract(struct json *, const char *option_symbol);	/* nothing when it is not one */
+void	render_snapshot(struct json *, enum asset, const struct snapshot_parts_seen *);
+/* `"quality":[...]` and such. */
+void	render_quality(struct json *, const char *name, unsigned bits);
+
+#endif /* SHOWN_H */
