@@ -27,6 +27,7 @@ struct loop {
 	struct event_base *base;
 	struct loop_calls ends, frees;
 	int64_t mono;
+	bool mono_read; /* in this turn */
 	bool stopping;
 };
 
@@ -44,7 +45,6 @@ loop_new(void)
 	event_config_free(config);
 	if (loop->base == NULL)
 		fatal(EXIT_WITH_SYSTEM, "the event loop cannot be made (descriptors or memory)");
-	loop->mono = clock_mono();
 	return loop;
 }
 
@@ -110,10 +110,11 @@ loop_base(struct loop *loop)
 static void
 loop_once(struct loop *loop, int flags)
 {
+	loop->mono_read = false;
 	if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | flags) < 0)
 		panic("the event loop failed");
-	loop->mono = clock_mono();
 	loop_finish_turn(loop);
+	loop->mono_read = false;
 }
 
 void
@@ -165,6 +166,10 @@ loop_at_end(struct loop *loop, void (*fn)(void *), void *arg)
 int64_t
 loop_mono(struct loop *loop)
 {
+	if (!loop->mono_read) {
+		loop->mono = clock_mono();
+		loop->mono_read = true;
+	}
 	return loop->mono;
 }
 

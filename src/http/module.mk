@@ -19,11 +19,3 @@ FUZZ_HTTP_SEEDS = tests/fuzz/seeds/http/get tests/fuzz/seeds/http/pipelined test
 	tests/fuzz/seeds/http/chunked tests/fuzz/seeds/http/old tests/fuzz/seeds/http/absolute \
 	tests/fuzz/seeds/http/both tests/fuzz/seeds/http/fold tests/fuzz/seeds/http/preface
 EXTRA_DIST += $(FUZZ_HTTP_SEEDS)
-if FUZZ
-noinst_PROGRAMS += fuzz_http
-fuzz_http_SOURCES = tests/fuzz/fuzz_http.c $(HTTP_SOURCES)
-fuzz_http_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/http $(HTTP_CPPFLAGS)
-fuzz_http_CFLAGS = $(AM_CFLAGS) -UNDEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
-fuzz_http_LDADD = $(BASE_LIBS) $(LLHTTP_LIBS)
-endif

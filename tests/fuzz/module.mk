@@ -1,0 +1,60 @@
+# fuzz: any bytes into what reads bytes of others. `make fuzz` runs every target for FUZZ_SECONDS.
+# With --enable-fuzz CC=clang they are libFuzzer programs; otherwise drive.c runs the same seeds and mutations.
+FUZZ_TARGETS = fuzz_unpack fuzz_frame fuzz_http fuzz_journal
+FUZZ_SECONDS = 30
+EXTRA_PROGRAMS = $(FUZZ_TARGETS) fuzz_seeds
+FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/ipc -I$(top_srcdir)/src/http -I$(top_srcdir)/src/journal \
+	-I$(top_srcdir)/tests/support -I$(top_srcdir)/tests/fuzz
+FUZZ_COMMON = tests/fuzz/fuzz.h tests/support/sample.c tests/support/sample.h
+if FUZZ
+FUZZ_IPC = $(libipc_a_SOURCES)
+FUZZ_HTTP = $(HTTP_SOURCES)
+FUZZ_JOURNAL = $(libjournal_a_SOURCES)
+FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+else
+FUZZ_IPC = tests/fuzz/drive.c
+FUZZ_HTTP = tests/fuzz/drive.c
+FUZZ_JOURNAL = tests/fuzz/drive.c
+FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS)
+endif
+
+fuzz_unpack_SOURCES = tests/fuzz/fuzz_unpack.c $(FUZZ_COMMON) $(FUZZ_IPC)
+fuzz_unpack_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_unpack_CFLAGS = $(FUZZ_CFLAGS)
+fuzz_unpack_LDADD = $(IPC_LIBS) $(BASE_LIBS)
+
+fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c $(FUZZ_COMMON) $(FUZZ_IPC)
+fuzz_frame_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_frame_CFLAGS = $(FUZZ_CFLAGS)
+fuzz_frame_LDADD = $(IPC_LIBS) $(BASE_LIBS)
+
+fuzz_http_SOURCES = tests/fuzz/fuzz_http.c $(FUZZ_HTTP)
+fuzz_http_CPPFLAGS = $(FUZZ_CPPFLAGS) $(HTTP_CPPFLAGS)
+fuzz_http_CFLAGS = $(FUZZ_CFLAGS)
+fuzz_http_LDADD = $(HTTP_LIBS) $(BASE_LIBS)
+
+fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c $(FUZZ_JOURNAL)
+fuzz_journal_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_journal_CFLAGS = $(FUZZ_CFLAGS)
+fuzz_journal_LDADD = $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
+
+fuzz_seeds_SOURCES = tests/fuzz/fuzz_seeds.c $(FUZZ_COMMON)
+fuzz_seeds_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_seeds_LDADD = $(IPC_LIBS) $(BASE_LIBS)
+
+# Seeds are made from the message table where they can be, and stand in tests/fuzz/seeds otherwise.
+fuzz: $(FUZZ_TARGETS) fuzz_seeds
+	rm -rf fuzz-seeds
+	./fuzz_seeds fuzz-seeds
+	for t in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz-seeds/$$t; \
+		test ! -d $(top_srcdir)/tests/fuzz/seeds/$${t#fuzz_} || \
+			cp $(top_srcdir)/tests/fuzz/seeds/$${t#fuzz_}/* fuzz-seeds/$$t/; \
+		chmod -R u+w fuzz-seeds; \
+		./$$t -max_total_time=$(FUZZ_SECONDS) fuzz-seeds/$$t || exit 1; \
+	done
+	rm -rf fuzz-seeds
+.PHONY: fuzz
+EXTRA_DIST += tests/fuzz/seeds tests/fuzz/drive.c
+CLEANFILES += $(EXTRA_PROGRAMS)
