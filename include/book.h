@@ -1,7 +1,7 @@
 /* book.h - the latest quote and trade of every symbol on every feed, as far as memory goes.
  *
- * Kept by event time: what the market made last wins. Entries are put out by their owner, the longest
- * unused first, so that a book can share one bound with another cache.
+ * Kept by event time: what the market made last wins. Entries are put out by their owner, the
+ * longest unused first, so that a book can share one bound with another cache.
  */
 #ifndef BOOK_H
 #define BOOK_H
@@ -23,7 +23,7 @@ struct book_entry {
 		struct quote	 quote;
 		struct trade	 trade;
 	};
-	void		*shown;		/* what the owner made of the value; null after every change */
+	void		*shown;		/* what the owner made of it; null after a change */
 	size_t		 shown_bytes;
 	uint64_t	 used;		/* the caller's count at the last look-up */
 	/* the rest is book.c's */
@@ -39,14 +39,14 @@ struct book;
 struct book	*book_new(void (*drop)(void *shown));
 void		 book_free(struct book **);
 
-/* Null when it is not held. `use` is any count that only grows: it orders the entries by use. The entry is
- * borrowed until the book changes. */
-struct book_entry *book_find(struct book *, enum book_kind, enum asset, const char *feed, const char *symbol,
-		    uint64_t use);
+/* Null when it is not held. `use` is any count that only grows: it orders the entries by use.
+ * The entry is borrowed until the book changes. */
+struct book_entry *book_find(struct book *, enum book_kind, enum asset, const char *feed,
+		    const char *symbol, uint64_t use);
 
-/* True when it is in the book now: it is newer than the one held; or as old, then it only tells that the
- * market has not moved and is fresh again; or it is older, but what was held was received so long before
- * (BOOK_SETTLED_NS) that the upstream must have taken it back. */
+/* True when it is in the book now: it is newer than the one held; or as old, then it only tells
+ * that the market has not moved and is fresh again; or it is older, but what was held was
+ * received so long before (BOOK_SETTLED_NS) that the upstream must have taken it back. */
 #define BOOK_SETTLED_NS (INT64_C(10) * 1000000000)
 bool		 book_put_quote(struct book *, const struct quote *, uint64_t use);
 bool		 book_put_trade(struct book *, const struct trade *, uint64_t use);

@@ -1,7 +1,7 @@
 /* book.c - the latest quote and trade of every symbol on every feed.
  *
- * One hash table over a short text key, one list in the order of use. Memory is counted by what an entry
- * takes from the allocator, give or take its bookkeeping.
+ * One hash table over a short text key, one list in the order of use. Memory is counted by what
+ * an entry takes from the allocator, give or take its bookkeeping.
  */
 #include "book.h"
 

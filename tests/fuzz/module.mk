@@ -1,6 +1,6 @@
 # fuzz: any bytes into what reads bytes of others. `make fuzz` runs every target for FUZZ_SECONDS.
 # With --enable-fuzz CC=clang they are libFuzzer programs; otherwise drive.c runs the same seeds and mutations.
-FUZZ_TARGETS = fuzz_unpack fuzz_frame fuzz_http fuzz_journal
+FUZZ_TARGETS = fuzz_unpack fuzz_frame fuzz_http fuzz_journal fuzz_decode
 FUZZ_SECONDS = 30
 EXTRA_PROGRAMS = $(FUZZ_TARGETS) fuzz_seeds
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/ipc -I$(top_srcdir)/src/http -I$(top_srcdir)/src/journal \
@@ -10,12 +10,14 @@ if FUZZ
 FUZZ_IPC = $(libipc_a_SOURCES)
 FUZZ_HTTP = $(HTTP_SOURCES)
 FUZZ_JOURNAL = $(libjournal_a_SOURCES)
+FUZZ_DECODE = workers/fetcher/decode.c workers/fetcher/decode_record.c workers/fetcher/decode_scan.c
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 else
 FUZZ_IPC = tests/fuzz/drive.c
 FUZZ_HTTP = tests/fuzz/drive.c
 FUZZ_JOURNAL = tests/fuzz/drive.c
+FUZZ_DECODE = tests/fuzz/drive.c
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS)
 endif
 
@@ -38,6 +40,11 @@ fuzz_journal_SOURCES = tests/fuzz/fuzz_journal.c $(FUZZ_JOURNAL)
 fuzz_journal_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_journal_CFLAGS = $(FUZZ_CFLAGS)
 fuzz_journal_LDADD = $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
+
+fuzz_decode_SOURCES = tests/fuzz/fuzz_decode.c tests/fuzz/fuzz.h $(FUZZ_DECODE)
+fuzz_decode_CPPFLAGS = $(FUZZ_CPPFLAGS) -I$(top_srcdir)/workers/fetcher
+fuzz_decode_CFLAGS = $(FUZZ_CFLAGS) $(JANSSON_CFLAGS)
+fuzz_decode_LDADD = libfetcher.a $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(JANSSON_LIBS)
 
 fuzz_seeds_SOURCES = tests/fuzz/fuzz_seeds.c $(FUZZ_COMMON)
 fuzz_seeds_CPPFLAGS = $(FUZZ_CPPFLAGS)

@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "row.h"
-#include "session.h"
+#include "market_day.h"
 #include "text.h"
 
 #define PATH_BYTES   1400

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "clock.h"
-#include "session.h"
+#include "market_day.h"
 #include "spelling.h"
 #include "text.h"
 

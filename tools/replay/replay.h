@@ -8,7 +8,7 @@
 #include "loop.h"
 #include "recording.h"
 #include "request.h"
-#include "session.h"
+#include "market_day.h"
 
 #define RECORDINGS_MAX	16
 #define KEYS_MAX	1024	/* buckets kept; the one unused longest goes first */

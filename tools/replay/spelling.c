@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "session.h"
+#include "market_day.h"
 
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"

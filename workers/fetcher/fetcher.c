@@ -69,10 +69,14 @@ fetcher_drain(int64_t timeout_ms, void *owner)
 	plan_kick(f);
 }
 
+/* Calls can be made. What loading left behind is given back once the first of them are through. */
 static void
 fetcher_upstream_ready(void *owner)
 {
-	plan_kick(owner);
+	struct fetcher *f = owner;
+
+	plan_kick(f);
+	loop_timer_set(&f->trim_timer, TRIM_AFTER_MS);
 }
 
 static const struct proc_hooks fetcher_hooks = {
@@ -96,7 +100,7 @@ static void
 fetcher_trim(void *owner)
 {
 	(void)owner;
-	malloc_trim(0);
+	rest_give_back();
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "plan.h"
 
 #define FAMILIES	   LABEL_family_COUNT
+#define TRIM_AFTER_MS	   1000	/* since the last thing that took much memory */
 #define TRADING_PER_MINUTE 200	/* calls the trading API allows */
 
 struct assets;
@@ -79,5 +80,8 @@ void	clock_watch_begin(struct fetcher *);
 void	clock_watch_end(struct fetcher *);
 /* When to ask again, given the last value and how long ago it came. */
 int64_t	clock_watch_next_ms(const struct market_clock *, int64_t age_ns, int64_t interval_ms);
+
+/* rest.c: memory that only start or a large body needed goes back to the system. */
+void	rest_give_back(void);
 
 #endif /* FETCHER_H */

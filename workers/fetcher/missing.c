@@ -1,4 +1,4 @@
-/* missing.c - upstream has nothing: does the symbol not exist, or only the data?
+/* missing.c - where upstream has nothing: whether the symbol does not exist, or only the data.
  *
  * The data endpoints answer an unknown symbol and one without data alike: it is not in the map. For stocks the
  * list of assets knows, which is the trading API and its own budget. For crypto bars the latest quote tells. What

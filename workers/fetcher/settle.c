@@ -1,6 +1,5 @@
 /* settle.c - an upstream call is over: what its answer means for budget, breaker, and everyone in the batch. */
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -85,7 +84,7 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 	else if (v->failing)
 		log_warn("upstream %s: try %u: %s", c->row->name, c->try, v->reason);
 	if (buf_len(&c->body) > BIG_BODY)
-		loop_timer_set(&f->trim_timer, 1000);
+		loop_timer_set(&f->trim_timer, TRIM_AFTER_MS);
 }
 
 /* Where an answer came from. */

@@ -84,7 +84,8 @@ day_begin(int64_t days, enum asset asset)
 {
 	int64_t utc = days * CLOCK_DAY;
 
-	/* At five in the morning UTC New York has this date, on whichever side of a change of time. */
+	/* At five in the morning UTC New York has this date, on whichever side of a change of
+	 * time. */
 	return asset == ASSET_CRYPTO
 		   ? utc
 		   : utc - clock_new_york_offset(utc + 5 * 3600 * CLOCK_SEC) * CLOCK_SEC;
@@ -238,7 +239,6 @@ ask_set_root(struct asking *a, const struct param *p)
 	return E_OK;
 }
 
-/* In the order in which they are looked at: ends of ranges behind their beginnings. */
 static const struct {
 	const char *name;
 	ask_setter *set;
@@ -267,17 +267,23 @@ static const struct {
 
 #define ASK_FIELDS (sizeof(ask_fields) / sizeof(ask_fields[0]))
 
-bool
-ask_knows(const char *name)
+static ask_setter *
+ask_setter_of(const char *name)
 {
 	for (size_t i = 0; i < ASK_FIELDS; i++)
 		if (strcmp(ask_fields[i].name, name) == 0)
-			return true;
-	return false;
+			return ask_fields[i].set;
+	return NULL;
 }
 
-/* The configured feed, always spelled out, so that naming it or not is the same question. History does not
- * have every feed of latest values: its nearest of the same venue stands in. */
+bool
+ask_knows(const char *name)
+{
+	return ask_setter_of(name) != NULL;
+}
+
+/* The configured feed, always spelled out, so that naming it or not is the same question.
+ * History does not have every feed of latest values: its nearest of the same venue stands in. */
 static const char *
 feed_default(const struct question *q, const struct conf *c)
 {
@@ -311,18 +317,20 @@ ask_begin(struct ask *ask, const struct question *q, const struct conf *c)
 		(void)text_copy(ask->fetch.adjustment, sizeof(ask->fetch.adjustment), "raw");
 }
 
+/* In the order of the table, in which ends of ranges stand behind their beginnings. */
 int
 ask_read(struct ask *ask, const struct question *q, const struct params *p, const struct conf *c,
     struct fault *f)
 {
 	struct asking a = { .ask = ask, .question = q, .conf = c, .fault = f };
-	const struct param *at;
+	ask_setter *set;
 	int r;
 
 	ask_begin(ask, q, c);
-	for (size_t i = 0; i < ASK_FIELDS; i++) {
-		at = params_find(p, ask_fields[i].name);
-		if (at != NULL && at->given && (r = ask_fields[i].set(&a, at)) != E_OK)
+	for (size_t i = 0; i < p->count; i++) {
+		if (!p->at[i].given || (set = ask_setter_of(p->at[i].row->name)) == NULL)
+			continue;
+		if ((r = set(&a, &p->at[i])) != E_OK)
 			return r;
 	}
 	return E_OK;

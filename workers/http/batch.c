@@ -1,7 +1,7 @@
 /* batch.c - one request for several symbols: each is answered or refused alone, in the order asked.
  *
- * An entry is composed when its value is at hand, so that it says truthfully how it was come by; the request is
- * answered when the last one is.
+ * An entry is composed when its value is at hand, so that it says truthfully how it was come
+ * by; the request is answered when the last one is.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@ struct entry {
 	struct buf text;
 };
 
-/* What the metadata of the whole says: what all good entries share, else null, and the worst ages. */
+/* What the metadata of the whole says: what all good entries share, else null, and the worst
+ * ages. */
 struct batch_sum {
 	size_t ok;
 	uint64_t source;

@@ -1,4 +1,4 @@
-/* cache.c - L1: results and refusals by the question that drew them, the longest unused first to go. */
+/* cache.c - L1: results and refusals by the question that drew them, by use. */
 #include <assert.h>
 #include <string.h>
 

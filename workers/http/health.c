@@ -1,7 +1,8 @@
 /* health.c - /api/v1/health and its detailed form, /livez, /readyz, /startupz.
  *
- * Nothing here waits: checks of others are read off the board, where their makers left them, with the time at which
- * they were made; only this worker's own cache is tried while the client waits.
+ * Nothing here waits: checks of others are read off the board, where their makers left them,
+ * with the time at which they were made; only this worker's own cache is tried while the client
+ * waits.
  */
 #include "health.h"
 

@@ -1,4 +1,4 @@
-/* health.h - whether this gateway can do its work: facts, and the rules that judge them. Room header.
+/* health.h - whether this gateway can do its work: facts and rules. Room header.
  *
  *   in this order, the first that holds decides the word; every one that holds is told as a reason
  *
@@ -14,8 +14,8 @@
  *   cache failed                                               degraded
  *   none of these                                              healthy
  *
- * unhealthy is answered with 503, the others with 200: a failing upstream is no reason to replace a gateway that
- * still serves what it holds.
+ * unhealthy is answered with 503, the others with 200: a failing upstream is no reason to
+ * replace a gateway that still serves what it holds.
  */
 #ifndef HEALTH_H
 #define HEALTH_H
@@ -32,7 +32,8 @@ const char	*health_name(enum health);
 enum check_state { CHECK_STATE_HEALTHY, CHECK_STATE_UNHEALTHY, CHECK_STATE_UNKNOWN };
 const char	*check_state_name(enum check_state);
 
-/* The fetcher tries the upstream at least once a minute, the cache-writer its store several times. */
+/* The fetcher tries the upstream at least once a minute, the cache-writer its store several
+ * times. */
 #define HEALTH_PERIOD_NS (INT64_C(60) * 1000000000)
 #define HEALTH_TOO_OLD_NS (3 * HEALTH_PERIOD_NS)
 
@@ -57,7 +58,8 @@ void	health_gather(const struct board *, bool fetcher_was_ready, int cache_error
 
 #define HEALTH_REASONS_MAX 12
 /* The word; the reasons are static texts, *count of them. */
-enum health health_judge(const struct health_facts *, const char *reasons[HEALTH_REASONS_MAX], size_t *count);
+enum health health_judge(const struct health_facts *, const char *reasons[HEALTH_REASONS_MAX],
+		size_t *count);
 
 /* First page of a role, null when there is none. */
 const struct slot_page *board_first(const struct board *, enum role);

@@ -43,7 +43,8 @@ board_first(const struct board *b, enum role role)
 	return NULL;
 }
 
-/* A check nobody made is overdue only once its maker has had the time: a gateway may start healthy. */
+/* A check nobody made is overdue only once its maker has had the time: a gateway may start
+ * healthy. */
 static struct health_check_fact
 check_fact(const struct slot_page *maker, enum check_name name, int64_t now)
 {

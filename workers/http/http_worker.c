@@ -1,4 +1,4 @@
-/* http_worker.c - the http worker: answers clients from book and cache, asks the fetcher for the rest. */
+/* http_worker.c - the http worker: answers from book and cache, asks the fetcher for the rest. */
 #include "http_worker.h"
 
 #include "log.h"

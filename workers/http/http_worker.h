@@ -1,4 +1,4 @@
-/* http_worker.h - what the files of the http worker share: the worker, a request in hand, its answer. Room header. */
+/* http_worker.h - the worker, a request in hand, its answer. Room header. */
 #ifndef HTTP_WORKER_H
 #define HTTP_WORKER_H
 #include "clock.h"
@@ -27,7 +27,7 @@ struct worker {
 	size_t			 in_flight;
 	int64_t			 started_ns;	/* wall */
 	bool			 fetcher_was_ready;
-	char			 id_prefix[16];	/* of request ids made here: random, so that workers differ */
+	char			 id_prefix[16];	/* of ids made here; random */
 	uint64_t		 id_count;
 	int64_t			 time_ms;	/* what time_text says */
 	char			 time_text[CLOCK_TEXT];
@@ -64,18 +64,24 @@ void	answer_fault(struct asker *, const struct fault *);
 /* `allow` is the Allow header's value, or null. */
 void	answer_fault_allowing(struct asker *, const struct fault *, const char *allow);
 /* Anything else; never to be stored by caches. `headers` are lines, or null. */
-void	answer_plain(struct asker *, int status, const char *type, const void *body, size_t len, const char *headers);
+void	answer_plain(struct asker *, int status, const char *type, const void *body, size_t len,
+	    const char *headers);
 
-/* Pieces, for batches. Each appends to the worker's buffers or to the one given; E_FULL at its limit. */
-/* `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
+/* Bodies: each appends to the buffer, E_FULL at its limit.
+ * `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
 int	compose_found(struct worker *, struct buf *, const char *request_id, const struct ask *,
 	    const struct found *) MUST_CHECK;
-/* `"error":{...}` and its retry_after in seconds; -1 when asking again cannot help. */
+/* What stands behind `"error":`. */
 int	compose_error(struct buf *, const struct fault *) MUST_CHECK;
+/* The whole body of an error, into the worker's buffer. */
+int	compose_fault(struct asker *, const struct fault *) MUST_CHECK;
+/* Seconds, at least 1; -1: asking again cannot help. */
 int64_t	fault_retry_after(const struct fault *);
-const char *worker_time(struct worker *, size_t *len);	/* now, RFC 3339 with milliseconds; cached */
+/* Now, RFC 3339 with milliseconds; made once a millisecond. */
+const char *worker_time(struct worker *, size_t *len);
 /* Copies with '?' for all that is not printable ASCII: what a client sent goes back into JSON. */
 const char *safe_text(char *out, size_t size, const char *in);
+size_t	digits_of(uint64_t, char out[24]);		/* decimal; returns how many */
 
 /* What a route asks upstream for. */
 struct question {
@@ -86,7 +92,8 @@ struct question {
 	const char	*feeds;		/* "iex|sip": those a client may name; null: none */
 };
 
-/* The question with the client's parameters. A LIST is left to the caller. E_INVALID_*, with *fault filled. */
+/* The question with the client's parameters. A LIST is left to the caller. E_INVALID_*, with
+ * *fault filled. */
 int	ask_read(struct ask *, const struct question *, const struct params *, const struct conf *,
 	    struct fault *) MUST_CHECK;
 /* Whether a parameter of this name is understood; for tests. */

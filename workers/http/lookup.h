@@ -1,4 +1,4 @@
-/* lookup.h - where an answer comes from: the book, the cache (L1), else the fetcher. Room header. */
+/* lookup.h - where an answer comes from: book, cache (L1), fetcher. Room header. */
 #ifndef LOOKUP_H
 #define LOOKUP_H
 #include <sys/queue.h>
@@ -36,6 +36,8 @@ struct outcome {
 struct found {
 	struct outcome	 what;
 	enum cache_way	 way;
+	enum session	 session;	/* of its market, when it was looked up */
+	int64_t		 age_ns;	/* since it was received */
 	int64_t		 fresh_ns;	/* from received until it is no longer fresh */
 };
 
@@ -78,17 +80,18 @@ struct waiter {			/* embedded by who waits */
 struct waiting	*waiting_new(struct proc *);
 /* Lets go of everybody without a word. */
 void		 waiting_free(struct waiting **);
-/* Joins the fetch of this key or begins one. E_OVERLOADED: no room, or the fetcher's queue is full. *joined tells
- * which it was. Without a fetcher it waits for one. */
-int		 waiting_join(struct waiting *, const char *key, const struct msg_fetch *, struct waiter *,
-		    bool *joined) MUST_CHECK;
+/* Joins the fetch of this key or begins one. E_OVERLOADED: no room, or the fetcher's queue is
+ * full. *joined tells which it was. Without a fetcher it waits for one. */
+int		 waiting_join(struct waiting *, const char *key, const struct msg_fetch *,
+		    struct waiter *, bool *joined) MUST_CHECK;
 /* Nobody waits here any more; the fetch goes on. Nothing happens to one that does not wait. */
 void		 waiting_leave(struct waiting *, struct waiter *);
 /* A fetcher came: everything is asked again of it. It went: everything waits for the next. */
 void		 waiting_peer_up(struct waiting *, struct peer *);
 void		 waiting_peer_down(struct waiting *, const struct peer *);
 /* Tells everybody who waits for this ticket, or for this key. Nobody may. */
-void		 waiting_tell(struct waiting *, uint64_t ticket, const char *key, const struct outcome *);
+void		 waiting_tell(struct waiting *, uint64_t ticket, const char *key,
+		    const struct outcome *);
 /* Tells those whose time is over; called by its own timer, and by tests. */
 void		 waiting_expire(void *);
 size_t		 waiting_count(const struct waiting *);
@@ -107,29 +110,44 @@ struct assembled {		/* borrowed from the assembly until the next begin */
 	const struct quote	*quote;	/* latest ones, for the book; null when there was none */
 	const struct trade	*trade;
 	const struct market_clock *clock;
-	struct shown		*shown;	/* the caller's; null for quotes, trades and clocks, and without values */
+	struct shown		*shown;	/* the caller's; null where there is nothing to keep in L1 */
 };
 /* Closes. E_OK, with *out filled; E_PROTOCOL when it is not the end of what was begun; E_OVERLOADED
  * when the values were more than ASSEMBLY_BYTES_MAX. */
 #define ASSEMBLY_BYTES_MAX ((size_t)32 * 1024 * 1024)
-int		 assembly_end(struct assembly *, const struct msg_result_end *, struct assembled *out) MUST_CHECK;
+int		 assembly_end(struct assembly *, const struct msg_result_end *,
+		    struct assembled *out) MUST_CHECK;
 
-struct lookup;
+struct lookup {
+	struct proc		*proc;
+	struct book		*book;
+	struct cache		*cache;
+	struct waiting		*waiting;
+	struct market_clock	 clock;	/* the last; received is 0 before the first */
+	uint64_t		 uses;	/* orders book and L1 by use, together */
+};
 
 struct lookup	*lookup_new(struct proc *);
 void		 lookup_free(struct lookup **);
 
 /* Tries what this worker holds. False: it has to be fetched. */
 bool		 lookup_now(struct lookup *, const struct ask *, struct found *);
-/* Has it fetched; `done` is called once, never from within. An error was not queued: settle it at once. */
+/* Has it fetched; `done` is called once, never from within. An error was not queued: settle it
+ * at once. */
 int		 lookup_later(struct lookup *, const struct ask *, struct waiter *) MUST_CHECK;
 void		 lookup_leave(struct lookup *, struct waiter *);
 /* What the client is answered when a fetch came to this: the value, an older one, or the error. */
-void		 lookup_settle(struct lookup *, const struct ask *, const struct outcome *, struct found *);
+void		 lookup_settle(struct lookup *, const struct ask *, const struct outcome *,
+		    struct found *);
 /* Of the stock market now; crypto is always open. */
 enum session	 lookup_session(const struct lookup *, enum asset);
-/* The last clock; received is 0 when none came yet. */
-const struct market_clock *lookup_clock(const struct lookup *);
+/* Book and L1 share one bound; what was used longest ago goes, in whichever of them it is. */
+void		 lookup_trim(struct lookup *);
+/* The entry's JSON, made at the first look since it changed: a tick nobody asks for is never
+ * rendered. */
+struct shown	*lookup_entry_shown(struct lookup *, struct book_entry *);
+/* Upstream or this gateway failed: the symbol may well have data. */
+bool		 error_is_failure(int error);
 /* Stores and finds a probe in L1: E_OK, or E_INTERNAL_SERVICE_ERROR. */
 int		 lookup_probe(struct lookup *) MUST_CHECK;
 

@@ -62,7 +62,7 @@ market_answer(struct asker *a, const struct found *f)
 	struct worker *w = a->worker;
 	enum session session = lookup_session(w->lookup, ASSET_STOCK);
 	const struct market_clock *clock =
-	    session != SESSION_UNKNOWN ? lookup_clock(w->lookup) : &nothing;
+	    session != SESSION_UNKNOWN ? &w->lookup->clock : &nothing;
 	struct fault full = { .code = E_INTERNAL_SERVICE_ERROR };
 	char headers[96] = "X-Data-Source: none\r\nX-Cache-Status: miss\r\n";
 	struct json j;

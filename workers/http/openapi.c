@@ -48,8 +48,8 @@ static const struct {
 };
 _Static_assert(sizeof(answers) / sizeof(answers[0]) == ROUTE_NONE, "an answer for each route");
 
-/* Fields of the schemas. `type` is a JSON type, `time`, [x] an array of x, or the name of a schema; a question
- * mark says that null may stand there. */
+/* Fields of the schemas. `type` is a JSON type, `time`, [x] an array of x, or the name of a
+ * schema; a question mark says that null may stand there. */
 static const struct schema_field {
 	const char *schema, *name, *type;
 } fields[] = {

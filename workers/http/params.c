@@ -1,6 +1,7 @@
 /* params.c - the parameters of a request against the PARAM rows of its route.
  *
- * Strict on purpose: a misspelt filter that is silently ignored gives a wrong answer that looks right.
+ * Strict on purpose: a misspelt filter that is silently ignored gives a wrong answer that looks
+ * right.
  */
 #include <math.h>
 #include <string.h>
@@ -76,7 +77,8 @@ fault_of(struct fault *f, const char *parameter, const char *reason)
 	return f->code;
 }
 
-/* A copy that lives as long as the parameters. Their memory is as large as the longest request line allows. */
+/* A copy that lives as long as the parameters. Their memory is as large as the longest request
+ * line allows. */
 static const char *
 params_keep(struct params *p, const char *text)
 {

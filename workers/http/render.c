@@ -1,4 +1,4 @@
-/* render.c - values of the market as JSON members. Nothing is calculated: a number leaves as it came. */
+/* render.c - values as JSON members. Nothing is calculated: a number leaves as it came. */
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* result.c - a result put together from the messages between `result` and `result_end`.
  *
- * Rows become JSON as they arrive, so a chain of ten thousand contracts is held once and small. Nothing of
- * it is used before its end came; a channel that dies takes the half result with it.
+ * Rows become JSON as they arrive, so a chain of ten thousand contracts is held once and small.
+ * Nothing of it is used before its end came; a channel that dies takes the half result with it.
  */
 #include <assert.h>
 #include <string.h>
@@ -275,7 +275,8 @@ assembly_add(struct assembly *a, enum msg_type type, const void *value)
 	} else if (type == MSG_GREEKS) {
 		assembly_add_greeks(a, value);
 	} else if (type == MSG_SNAPSHOT) {
-		/* A contract nothing trades has a snapshot without parts: it is in the chain all the same. */
+		/* A contract nothing trades has a snapshot without parts: it is in the chain all
+		 * the same. */
 		(void)parts_of(a, ((const struct snapshot *)value)->symbol);
 	} else if (type == MSG_MARKET_CLOCK) {
 		a->clock = *(const struct market_clock *)value;

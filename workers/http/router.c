@@ -185,7 +185,8 @@ node_walk(const struct node *n, struct walk *w, size_t depth)
 	return found;
 }
 
-/* An escape that is none stays as it is: no symbol has a percent sign, so the handler refuses it. */
+/* An escape that is none stays as it is: no symbol has a percent sign, so the handler refuses
+ * it. */
 static void
 parts_unescape(char **parts, size_t count)
 {

@@ -1,4 +1,4 @@
-/* router.h - routes.def at work: which handler a request belongs to, and its parameters. Room header. */
+/* router.h - routes.def at work: handlers and parameters of requests. Room header. */
 #ifndef ROUTER_H
 #define ROUTER_H
 #include <jansson.h>
@@ -36,7 +36,7 @@ struct route_row {
 };
 
 const struct route_row	*route_row(enum route);			/* null for ROUTE_NONE */
-const struct param_row	*param_rows(enum route, size_t *count);	/* of one route, in the order of the table */
+const struct param_row	*param_rows(enum route, size_t *count);	/* in the order of the table */
 
 /* Handlers, one a row: workers/http/<family>.c */
 #define ROUTE(METHOD, path, handler, permission, help) void route_##handler(struct visit *);
@@ -48,8 +48,8 @@ const struct param_row	*param_rows(enum route, size_t *count);	/* of one route, 
 
 struct route_match {
 	const struct route_row	*row;		/* null: none */
-	unsigned		 methods;	/* bits of enum route_method the path takes; 0: no such path */
-	const char		*values[ROUTE_PARAMS_MAX]; /* of {param}, in order, unescaped; into `text` */
+	unsigned		 methods;	/* enum route_method, or-ed; 0: no such path */
+	const char		*values[ROUTE_PARAMS_MAX]; /* of {param}, unescaped; in `text` */
 	char			 text[512];
 };
 enum route_method { METHOD_GET = 1, METHOD_POST = 2 };
@@ -58,11 +58,13 @@ struct router;
 struct router	*router_new(void);
 void		 router_free(struct router **);
 /* `method` is the request's; HEAD finds GET's row. */
-void		 router_find(const struct router *, const char *method, const char *path, struct route_match *);
+void		 router_find(const struct router *, const char *method, const char *path,
+		    struct route_match *);
 /* "GET, HEAD, OPTIONS" for Allow. */
 const char	*router_allow(unsigned methods);
 
-/* What went wrong with a request and what helps its sender; strings are borrowed, null where unknown. */
+/* What went wrong with a request and what helps its sender; strings are borrowed, null where
+ * unknown. */
 struct fault {
 	int		 code;
 	const char	*symbol;
@@ -95,11 +97,14 @@ struct params {			/* of the request in hand; borrowed texts die with params_clea
 void	params_init(struct params *, size_t memory_size);
 void	params_fini(struct params *);
 void	params_clear(struct params *);
-/* Path, query and body against the rows of the route. E_INVALID_PARAMETER or E_MALFORMED_REQUEST with *fault filled. */
-int	params_read(struct params *, const struct route_match *, const struct http_request *, struct fault *) MUST_CHECK;
+/* Path, query and body against the rows of the route. E_INVALID_PARAMETER or E_MALFORMED_REQUEST
+ * with *fault filled. */
+int	params_read(struct params *, const struct route_match *, const struct http_request *,
+	    struct fault *) MUST_CHECK;
 /* The same from parts, for tests. */
-int	params_read_parts(struct params *, const struct route_match *, const char *query, const void *body,
-	    size_t body_len, struct fault *) MUST_CHECK;
-const struct param *params_find(const struct params *, const char *name);	/* null: no such row */
+int	params_read_parts(struct params *, const struct route_match *, const char *query,
+	    const void *body, size_t body_len, struct fault *) MUST_CHECK;
+/* Null: no such row. */
+const struct param *params_find(const struct params *, const char *name);
 
 #endif /* ROUTER_H */

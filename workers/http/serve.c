@@ -1,4 +1,4 @@
-/* serve.c - one request: its route, its parameters, its handler; and the worker that all of them share. */
+/* serve.c - one request: route, parameters, handler; and the worker they share. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* shown.h - a value or a result as the JSON a client reads, made once and answered many times. Room header. */
+/* shown.h - values and results as JSON, made once and answered many times. Room header. */
 #ifndef SHOWN_H
 #define SHOWN_H
 #include <stdbool.h>
@@ -20,8 +20,9 @@ struct shown_facts {
 	const char	*page_token;	/* "" is null */
 };
 
-/* Text lies in one block: data, then the three parts of the metadata between which the parts that change
- * with every answer go, then expiration dates and page token. An answer is a few copies. */
+/* Text lies in one block: data, then the three parts of the metadata between which the parts
+ * that change with every answer go, then expiration dates and page token. An answer is a few
+ * copies. */
 struct shown {
 	unsigned	 refs;
 	uint64_t	 source;
@@ -32,7 +33,7 @@ struct shown {
 	bool		 complete;
 	char		 feed[16];
 	size_t		 bytes;		/* of the whole block */
-	size_t		 data_len;	/* an object (quote, trade, snapshot), or the array of bars or contracts */
+	size_t		 data_len;	/* an object, or the array of bars or contracts */
 	size_t		 head_len;	/* ,"metadata":{"data_source":"x","feed":"y","cache":" */
 	size_t		 middle_len;	/* ","event_time":"t","received_at":"t","data_freshness_seconds": */
 	size_t		 tail_len;	/* ","quality":[...]}} */
@@ -42,8 +43,8 @@ struct shown {
 };
 
 /* `data` and `dates` are JSON; `dates` may be null. Counted once: shown_put lets go. */
-struct shown	*shown_new(const struct shown_facts *, const void *data, size_t len, const void *dates,
-		    size_t dates_len);
+struct shown	*shown_new(const struct shown_facts *, const void *data, size_t len,
+		    const void *dates, size_t dates_len);
 struct shown	*shown_get(struct shown *);
 void		 shown_put(struct shown **);
 void		 shown_drop(void *);		/* shown_put for owners of void pointers */
@@ -69,12 +70,12 @@ struct snapshot_parts_seen {
 	struct greeks	 greeks;
 };
 
-/* Members into the object that is open in the writer. Absent is null; a side of a quote without a price is null
- * as a whole. */
+/* Members into the object that is open in the writer. Absent is null; a side of a quote without
+ * a price is null as a whole. */
 void	render_quote(struct json *, const struct quote *);
 void	render_trade(struct json *, const struct trade *);
 void	render_bar(struct json *, const struct bar *);
-void	render_contract(struct json *, const char *option_symbol);	/* nothing when it is not one */
+void	render_contract(struct json *, const char *symbol);	/* nothing when it is no contract */
 void	render_snapshot(struct json *, enum asset, const struct snapshot_parts_seen *);
 /* `"quality":[...]` and such. */
 void	render_quality(struct json *, const char *name, unsigned bits);

@@ -1,4 +1,4 @@
-/* single.c - a request for one value: answered at once when it is held, else when its fetch is over. */
+/* single.c - a request for one value: answered now, or when its fetch is over. */
 #include <stddef.h>
 
 #include "http_worker.h"

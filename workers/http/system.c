@@ -15,7 +15,8 @@
 
 #define SMALL_FILE 4096
 
-/* Files of /proc and /sys are made when they are read: no disk is waited for. False when there is none. */
+/* Files of /proc and /sys are made when they are read: no disk is waited for. False when there
+ * is none. */
 static bool
 file_read(const char *path, char out[SMALL_FILE])
 {

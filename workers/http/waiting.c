@@ -1,8 +1,8 @@
 /* waiting.c - fetches on their way to the fetcher and back, each with those who wait for it.
  *
- * Identical questions share one fetch. All fetches wait equally long, so the list in the order of asking is
- * the list in the order of deadlines and one timer serves all. When the fetcher dies nobody is told: the
- * next one is asked again, within the deadline of each.
+ * Identical questions share one fetch. All fetches wait equally long, so the list in the order
+ * of asking is the list in the order of deadlines and one timer serves all. When the fetcher
+ * dies nobody is told: the next one is asked again, within the deadline of each.
  */
 #include <assert.h>
 #include <string.h>
@@ -151,7 +151,8 @@ fetching_send(struct waiting *w, struct fetching *g)
 	return E_OK;
 }
 
-/* A millisecond late rather than one early, which would find nothing to do and come again at once. */
+/* A millisecond late rather than one early, which would find nothing to do and come again at
+ * once. */
 static void
 waiting_set_timer(struct waiting *w)
 {

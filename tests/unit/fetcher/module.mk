@@ -9,3 +9,11 @@ test_fetcher_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/fetcher -DTESTS_D
 test_fetcher_CFLAGS = $(TEST_CFLAGS)
 test_fetcher_LDADD = libfetcher.a $(MARKET_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS) \
 	$(JANSSON_LIBS) $(CRITERION_LIBS)
+
+# Real exchanges, where test_fetcher has a double.
+check_PROGRAMS += test_exchange
+TESTS += test_exchange
+test_exchange_SOURCES = tests/unit/fetcher/test_exchange.c
+test_exchange_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/fetcher
+test_exchange_CFLAGS = $(TEST_CFLAGS)
+test_exchange_LDADD = libfetcher.a $(CONF_LIBS) $(BASE_LIBS) -ldl -lpthread $(CRITERION_LIBS)

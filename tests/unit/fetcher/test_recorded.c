@@ -217,7 +217,7 @@ Test(recorded, every_number_of_recorded_bodies_comes_out_equal)
 		if (strstr(e->d_name, ".json") != NULL)
 			check_body(folder, e->d_name, &bodies, &numbers);
 	closedir(dir);
-	cr_log_warn("%zu bodies, %zu numbers equal", bodies, numbers);
+	cr_log_info("%zu bodies, %zu numbers equal", bodies, numbers);
 	cr_expect_geq(bodies, 15);
 	cr_expect_geq(numbers, 300);
 }

@@ -297,7 +297,7 @@ Test(settle, what_cannot_be_checked_is_said_and_not_shared)
 Test(settle, other_markets_have_their_own_word_for_nothing)
 {
 	fake_ask(k, 0, 1, ENDPOINT_OPTION_QUOTE, "AAPL240426C00152500");
-	fake_ask(k, 0, 2, ENDPOINT_CRYPTO_TRADE, "XXX/USD");
+	fake_ask(k, 0, 2, ENDPOINT_CRYPTO_TRADE, "QQQ/USD");
 	fake_ask(k, 0, 3, ENDPOINT_OPTION_CHAIN, "AAPL");
 	fake_pass(k, 1);
 	for (unsigned i = 0; i < 3; i++)

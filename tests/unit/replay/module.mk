@@ -1,7 +1,7 @@
 # Unit tests of replay.
 check_PROGRAMS += test_replay
 TESTS += test_replay
-test_replay_SOURCES = tests/unit/replay/test_session.c tests/unit/replay/test_spelling.c \
+test_replay_SOURCES = tests/unit/replay/test_market_day.c tests/unit/replay/test_spelling.c \
 	tests/unit/replay/test_request.c tests/unit/replay/test_token.c tests/unit/replay/test_limiter.c \
 	tests/unit/replay/test_fault.c tests/unit/replay/test_csv_load.c tests/unit/replay/test_lean_load.c \
 	tests/unit/replay/test_options.c

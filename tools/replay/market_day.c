@@ -1,10 +1,10 @@
-/* session.c - when the New York stock market is open, and the time a recording is told at.
+/* market_day.c - when the New York stock market is open, and the time a recording is told at.
  *
  * Holidays follow the exchange's rules rather than a list, so that any recorded year has them;
  * closures nobody could know in advance are listed. Rules before 1998 are not covered: recordings
  * begin later.
  */
-#include "session.h"
+#include "market_day.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-/* test_session.c - the exchange's calendar and the time a recording is told at. */
+/* test_market_day.c - the exchange's calendar and the time a recording is told at. */
 #include <criterion/criterion.h>
 
-#include "session.h"
+#include "market_day.h"
 
 static int64_t
 at(const char *text)

@@ -1,6 +1,6 @@
-/* session.h - when the New York stock market is open, and the time a recording is told at. */
-#ifndef SESSION_H
-#define SESSION_H
+/* market_day.h - when the New York stock market is open, and the time a recording is told at. */
+#ifndef MARKET_DAY_H
+#define MARKET_DAY_H
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,4 +27,4 @@ struct story {				/* the recording's own time; embedded by its owner */
 
 int64_t	story_now(const struct story *, int64_t mono);
 
-#endif /* SESSION_H */
+#endif /* MARKET_DAY_H */

@@ -1,0 +1,252 @@
+/* intake.c - what the fetcher sends: put together, kept, told to those who wait. */
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "lookup.h"
+#include "text.h"
+
+/* The fetcher that answers REST questions; others carry streams. */
+#define FETCHER_REST "fetcher-rest"
+
+static void
+lookup_take_clock(struct lookup *l, const struct market_clock *c)
+{
+	if (c->received >= l->clock.received)
+		l->clock = *c;
+}
+
+static int
+error_without_data(uint64_t endpoint)
+{
+	switch (endpoint) {
+	case ENDPOINT_OPTION_QUOTE:
+	case ENDPOINT_OPTION_SNAPSHOT:
+		return E_OPTION_DATA_UNAVAILABLE;
+	case ENDPOINT_OPTION_CHAIN:
+		return E_OPTIONS_CHAIN_UNAVAILABLE;
+	case ENDPOINT_STOCK_BARS:
+	case ENDPOINT_CRYPTO_BARS:
+		return E_HISTORICAL_DATA_UNAVAILABLE;
+	default:
+		return E_REAL_DATA_UNAVAILABLE;
+	}
+}
+
+static void
+lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64_t received)
+{
+	struct cached c = { .error = what->error,
+		.retry_ms = what->retry_ms,
+		.shown = what->shown,
+		.received_ns = received };
+
+	if (what->reason != NULL)
+		(void)text_copy(c.reason, sizeof(c.reason), what->reason);
+	cache_put(l->cache, key, &c, ++l->uses);
+}
+
+/* Latest values go to the book; what the client is shown is what the book holds then, the newer
+ * of the two. */
+static struct shown *
+lookup_book_values(struct lookup *l, const struct assembled *got)
+{
+	const struct quote *q = got->quote;
+	const struct trade *t = got->trade;
+	struct book_entry *e = NULL;
+
+	if (t != NULL) {
+		(void)book_put_trade(l->book, t, ++l->uses);
+		e = book_find(
+		    l->book, BOOK_TRADE, (enum asset)t->asset, t->feed, t->symbol, ++l->uses);
+	}
+	if (q != NULL) {
+		(void)book_put_quote(l->book, q, ++l->uses);
+		e = book_find(
+		    l->book, BOOK_QUOTE, (enum asset)q->asset, q->feed, q->symbol, ++l->uses);
+	}
+	if (got->shown != NULL || e == NULL)
+		return NULL;
+	return shown_get(e->shown != NULL ? e->shown : lookup_entry_shown(l, e));
+}
+
+/* A good result: kept where it belongs. *what says what to tell; its `shown` is counted for the
+ * caller. */
+static void
+lookup_take_good(struct lookup *l, const struct msg_result_end *end, const struct assembled *got,
+    struct outcome *what)
+{
+	const char *key = got->head->key;
+
+	what->shown = lookup_book_values(l, got);
+	if (what->shown != NULL) {
+		cache_drop(l->cache, key); /* an earlier refusal */
+	} else if (got->shown != NULL) {
+		what->shown = got->shown;
+		lookup_keep(l, key, what, end->received);
+	} else if (got->clock == NULL) {
+		what->error = error_without_data(got->head->endpoint);
+		lookup_keep(l, key, what, end->received != 0 ? end->received : clock_wall());
+	}
+	if (got->clock != NULL)
+		lookup_take_clock(l, got->clock);
+}
+
+static bool
+error_is_verdict(int error)
+{
+	return err_status(error) == 404;
+}
+
+/* What a client may see of an error that came over a channel. */
+static int
+error_for_client(int64_t error)
+{
+	int code = error < 0 && error > -1000 ? (int)error : E_INTERNAL_SERVICE_ERROR;
+
+	if (error == E_OK)
+		return E_OK;
+	return err_status(code) != 0 ? code : E_INTERNAL_SERVICE_ERROR;
+}
+
+static void
+lookup_take(struct lookup *l, const struct msg_result_end *end, struct assembled *got)
+{
+	struct outcome what = { .error = error_for_client(end->error),
+		.retry_ms = end->retry_ms,
+		.reason = end->reason[0] != '\0' ? end->reason : NULL };
+	bool is_ours = end->ticket != 0;
+
+	if (what.error == E_OK)
+		lookup_take_good(l, end, got, &what);
+	else if (error_is_verdict(what.error))
+		lookup_keep(
+		    l, got->head->key, &what, end->received != 0 ? end->received : clock_wall());
+	/* Another worker's failure is not ours: our own fetch may have been luckier. */
+	if (is_ours || !error_is_failure(what.error))
+		waiting_tell(l->waiting, end->ticket, got->head->key, &what);
+	shown_put(&what.shown);
+	lookup_trim(l);
+}
+
+void
+lookup_on_result(struct peer *from, const void *data, void *owner)
+{
+	struct assembly *a = from->user;
+
+	(void)owner;
+	if (a == NULL)
+		return;
+	if (assembly_is_open(a))
+		log_warn("%s: a result began within another; the first is dropped", from->slot);
+	assembly_begin(a, data);
+}
+
+void
+lookup_on_result_end(struct peer *from, const void *data, void *owner)
+{
+	const struct msg_result_end *end = data;
+	struct lookup *l = owner;
+	struct outcome broken = { .reason = "the result was not received whole" };
+	struct assembled got;
+
+	if (from->user == NULL)
+		return;
+	broken.error = assembly_end(from->user, end, &got);
+	if (broken.error == E_OK) {
+		lookup_take(l, end, &got);
+		return;
+	}
+	log_warn("%s: result of ticket %llu dropped: %s", from->slot,
+	    (unsigned long long)end->ticket, err_text(broken.error));
+	broken.error = error_for_client(broken.error);
+	if (end->ticket != 0)
+		waiting_tell(l->waiting, end->ticket, "", &broken);
+}
+
+/* Part of the open result, if there is one: then it is used only when that has ended. */
+static bool
+lookup_gather(struct peer *from, enum msg_type type, const void *value)
+{
+	struct assembly *a = from->user;
+
+	if (a == NULL || !assembly_is_open(a))
+		return false;
+	assembly_add(a, type, value);
+	return true;
+}
+
+void
+lookup_on_quote(struct peer *from, const void *data, void *owner)
+{
+	struct lookup *l = owner;
+
+	if (lookup_gather(from, MSG_QUOTE, data))
+		return;
+	(void)book_put_quote(l->book, data, ++l->uses);
+	lookup_trim(l);
+}
+
+void
+lookup_on_trade(struct peer *from, const void *data, void *owner)
+{
+	struct lookup *l = owner;
+
+	if (lookup_gather(from, MSG_TRADE, data))
+		return;
+	(void)book_put_trade(l->book, data, ++l->uses);
+	lookup_trim(l);
+}
+
+void
+lookup_on_bar(struct peer *from, const void *data, void *owner)
+{
+	(void)owner;
+	(void)lookup_gather(from, MSG_BAR, data);
+}
+
+void
+lookup_on_greeks(struct peer *from, const void *data, void *owner)
+{
+	(void)owner;
+	(void)lookup_gather(from, MSG_GREEKS, data);
+}
+
+void
+lookup_on_snapshot(struct peer *from, const void *data, void *owner)
+{
+	(void)owner;
+	(void)lookup_gather(from, MSG_SNAPSHOT, data);
+}
+
+void
+lookup_on_market_clock(struct peer *from, const void *data, void *owner)
+{
+	struct lookup *l = owner;
+
+	if (!lookup_gather(from, MSG_MARKET_CLOCK, data))
+		lookup_take_clock(l, data);
+}
+
+void
+lookup_peer_up(struct lookup *l, struct peer *p)
+{
+	if (p->role != ROLE_FETCHER)
+		return;
+	p->user = assembly_new();
+	if (strcmp(p->slot, FETCHER_REST) == 0)
+		waiting_peer_up(l->waiting, p);
+}
+
+void
+lookup_peer_down(struct lookup *l, struct peer *p)
+{
+	struct assembly *half = p->user;
+
+	if (p->role != ROLE_FETCHER)
+		return;
+	assembly_free(&half);
+	p->user = NULL;
+	if (l != NULL && strcmp(p->slot, FETCHER_REST) == 0)
+		waiting_peer_down(l->waiting, p);
+}
