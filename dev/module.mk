@@ -7,7 +7,7 @@ tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/dev
 tables_LDADD = $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS)
 TABLES_DOCS = doc/reference/configuration.md doc/reference/metrics.md doc/reference/errors.md \
 	doc/reference/exits.md doc/reference/routes.md doc/reference/messages.md doc/reference/values.md \
-	doc/reference/endpoints.md doc/reference/roles.md doc/man/opitios-alpaca.conf.5 \
+	doc/reference/endpoints.md doc/reference/roles.md doc/reference/slots.md doc/man/opitios-alpaca.conf.5 \
 	examples/opitios-alpaca.conf
 EXTRA_DIST += $(TABLES_DOCS)
 dist_man_MANS = doc/man/opitios-alpaca.conf.5
@@ -80,5 +80,5 @@ clean-local:
 	rm -rf build-asan build-coverage build-fuzz check-docs.tmp compile_commands.json
 
 .PHONY: docs check-docs check-source format format-fix lint asan coverage fuzz-clang
-EXTRA_DIST += dev/check-layers dev/check-size dev/check-heads dev/format dev/lint dev/compile-commands \
+EXTRA_DIST += dev/check-layers dev/check-size dev/check-heads dev/format dev/lint dev/compile-commands dev/cppcheck.h \
 	.clang-format .clang-tidy

@@ -21,6 +21,7 @@ static const struct document {
 	{ "doc/reference/values.md", tables_values },
 	{ "doc/reference/endpoints.md", tables_endpoints },
 	{ "doc/reference/roles.md", tables_roles },
+	{ "doc/reference/slots.md", tables_slots },
 	{ "doc/man/opitios-alpaca.conf.5", tables_manual },
 	{ "examples/opitios-alpaca.conf", tables_example },
 };

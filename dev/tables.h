@@ -17,6 +17,7 @@ void	tables_messages(FILE *);
 void	tables_values(FILE *);
 void	tables_endpoints(FILE *);
 void	tables_roles(FILE *);
+void	tables_slots(FILE *);
 
 /* Names of or-ed roles: "master, http"; "all". Static, overwritten by the next call. */
 const char *tables_role_names(unsigned roles);

@@ -230,3 +230,34 @@ tables_roles(FILE *out)
 #include "tables/roles.def"
 	put_figure(out);
 }
+
+static void
+put_move(FILE *out, const char *state, const char *event, const char *next, const char *action)
+{
+	bool stays = strcmp(state, next) == 0;
+
+	if (strcmp(action, "impossible") == 0 || (stays && strcmp(action, "nothing") == 0))
+		return;
+	(void)fprintf(out, "| %s", lower(state));
+	(void)fprintf(out, " | %s", lower(event));
+	(void)fprintf(out, " | %s | %s |\n", stays ? "" : lower(next),
+	    strcmp(action, "nothing") == 0 ? "" : action);
+}
+
+void
+tables_slots(FILE *out)
+{
+	tables_title(out, "Life of a slot",
+	    "What the supervisor does with a worker's slot. Pairs that are not listed change "
+	    "nothing or "
+	    "cannot be.\n");
+	(void)fputs("| state | meaning |\n| --- | --- |\n", out);
+#define STATE(NAME, text, help) (void)fprintf(out, "| %s | %s |\n", text, help);
+#include "tables/slot_states.def"
+	(void)fputs("\n| event | meaning |\n| --- | --- |\n", out);
+#define EVENT(NAME, text, help) (void)fprintf(out, "| %s | %s |\n", text, help);
+#include "tables/slot_states.def"
+	(void)fputs("\n| in | when | becomes | and does |\n| --- | --- | --- | --- |\n", out);
+#define MOVE(STATE_, EVENT_, NEXT, action) put_move(out, #STATE_, #EVENT_, #NEXT, #action);
+#include "tables/slot_states.def"
+}

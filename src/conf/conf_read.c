@@ -11,10 +11,12 @@
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf_room.h"
+#include "log.h"
 #include "mem.h"
 #include "text.h"
 
@@ -245,7 +247,29 @@ conf_env_stem(const char *name, size_t len)
 	return len;
 }
 
-/* Every OPITIOS_ name must be a key: a typing mistake must not be silent. */
+/* What Kubernetes puts there for a Service of our name: OPITIOS_ALPACA_SERVICE_HOST, OPITIOS_ALPACA_PORT_8081_TCP. */
+static bool
+conf_env_is_service_link(const char *name, size_t len)
+{
+	return memmem(name, len, "_SERVICE_", 9) != NULL || memmem(name, len, "_PORT", 5) != NULL;
+}
+
+static bool
+conf_env_names_section(const char *name)
+{
+	size_t count, n;
+	const struct conf_row *rows = conf_rows(&count);
+	const char *rest = name + sizeof(PREFIX) - 1;
+
+	for (size_t i = 0; i < count; i++) {
+		n = strlen(rows[i].section);
+		if (strncasecmp(rest, rows[i].section, n) == 0 && rest[n] == '_')
+			return true;
+	}
+	return false;
+}
+
+/* A typing mistake must not be silent: within a section it is an error, elsewhere a warning. */
 static int
 conf_env_strangers(char **environment, char why[CONF_ERROR])
 {
@@ -263,8 +287,12 @@ conf_env_strangers(char **environment, char why[CONF_ERROR])
 			conf_env_name(&rows[i], name);
 			known = strlen(name) == len && memcmp(name, *environment, len) == 0;
 		}
-		if (known)
+		if (known || conf_env_is_service_link(*environment, len))
 			continue;
+		if (!conf_env_names_section(*environment)) {
+			log_warn("environment: %.*s names no setting", (int)(len < 128 ? len : 128), *environment);
+			continue;
+		}
 		(void)snprintf(why, CONF_ERROR, "%.*s: no such key (from the environment)",
 		    (int)(len < 128 ? len : 128), *environment);
 		return E_CONFIG;

@@ -63,8 +63,9 @@ def test_health_names_every_worker_and_check(scene):
 
     def settled():
         d = g.ask("/api/v1/health/detailed").json
-        return d if d["status"] == "healthy" else None
-    d = wait_for(settled, 15, "a healthy gateway: " + g.ask("/api/v1/health/detailed").body.decode())
+        return d if all(c["status"] == "healthy" for c in d["checks"].values()) else None
+    d = wait_for(settled, 15, "every check to be healthy")
+    equal(d["status"], "healthy", d)
     equal(sorted(w["slot"] for w in d["workers"]), ["cache-writer", "fetcher-rest", "http-0", "http-1"])
     for w in d["workers"]:
         equal((w["state"], w["restarts"]), ("ready", 0), w["slot"])
@@ -87,7 +88,7 @@ def test_metrics_carry_worker_labels_and_count_what_was_asked(scene):
     route = "/api/v1/stocks/{symbol}/bars"
     equal(g.metric("opitios_http_requests_total", route=route, code="200"), 20)
     equal(g.metric("opitios_http_requests_total", route="/api/v1/stocks/{symbol}/quote", code="404"), 1)
-    equal(g.metric("opitios_worker_up"), 4)
+    wait_for(lambda: g.metric("opitios_worker_up") == 4, 5, "four workers up")
     check(g.metric("opitios_upstream_requests_total", endpoint="stock_bars", outcome="ok") in (1, 2), "one call a worker at most")
     text = g.metrics()
     for worker, role in (("http-0", "http"), ("http-1", "http"), ("fetcher-rest", "fetcher"), ("cache-writer", "cache-writer")):

@@ -65,7 +65,7 @@ def test_fifty_greedy_clients_never_draw_a_429(scene):
     """The replay enforces Alpaca's bucket: 200 at once, 200 a minute. The fetcher is killed on the way: its
     successor must not start with a full bucket."""
     r = scene.replay(DEMO, args=("--rate-per-minute", "200"))
-    g = scene.gateway(r, workers=2, settings=("--freshness.negative=0", "--freshness.bars=0"))
+    g = scene.gateway(r, workers=2, settings=("--freshness.negative=0", "--freshness.bars=0", "--freshness.closed=0"))
     seconds, statuses = 60 if FULL else 25, {}
     end = time.monotonic() + seconds
 

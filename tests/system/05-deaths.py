@@ -57,7 +57,7 @@ def test_killing_http_workers_under_load_loses_only_what_they_held(scene):
 
 
 def test_killing_the_fetcher_under_load_fails_no_request(scene):
-    r, g = scene.pair(DEMO, workers=2, settings=("--supervisor.stable_after=10ms", "--freshness.bars=0", "--freshness.stale_if_error=0"))
+    r, g = scene.pair(DEMO, workers=2, settings=("--supervisor.stable_after=10ms", "--freshness.bars=0", "--freshness.closed=0", "--freshness.stale_if_error=0"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(1, 40)], 8)
     wait_for(lambda: load.total() > 100, 10, "load")
     for _ in range(10):

@@ -29,7 +29,7 @@ def no_gap(sequences, position):
 
 
 def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
-    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--supervisor.stable_after=10ms", "--journal.segment_bytes=256k"))
+    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--freshness.closed=0", "--supervisor.stable_after=10ms", "--journal.segment_bytes=256k"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(50, 90)], 4)
     wait_for(lambda: load.total() > 20, 10, "load")
     kills, begun = 0, time.monotonic()
@@ -78,7 +78,7 @@ def test_what_is_stored_equals_the_recording(scene):
 
 
 def test_a_full_journal_is_told_and_serving_goes_on(scene):
-    r, g = scene.pair(DEMO, settings=("--journal.max_bytes=64k", "--journal.segment_bytes=16k", "--freshness.bars=0"))
+    r, g = scene.pair(DEMO, settings=("--journal.max_bytes=64k", "--journal.segment_bytes=16k", "--freshness.bars=0", "--freshness.closed=0"))
     pid = g.children()["cache-writer"]
     os.kill(pid, signal.SIGSTOP)
     try:

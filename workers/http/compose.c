@@ -37,17 +37,6 @@ worker_time(struct worker *w, size_t *len)
 	return w->time_text;
 }
 
-const char *
-safe_text(char *out, size_t size, const char *in)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && in[i] != '\0'; i++)
-		out[i] = (char)(in[i] >= 0x20 && in[i] <= 0x7e ? in[i] : '?');
-	out[i] = '\0';
-	return out;
-}
-
 static char *
 put(char *at, const void *from, size_t len)
 {

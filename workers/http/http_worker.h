@@ -79,8 +79,6 @@ int	compose_fault(struct asker *, const struct fault *) MUST_CHECK;
 int64_t	fault_retry_after(const struct fault *);
 /* Now, RFC 3339 with milliseconds; made once a millisecond. */
 const char *worker_time(struct worker *, size_t *len);
-/* Copies with '?' for all that is not printable ASCII: what a client sent goes back into JSON. */
-const char *safe_text(char *out, size_t size, const char *in);
 size_t	digits_of(uint64_t, char out[24]);		/* decimal; returns how many */
 
 /* What a route asks upstream for. */

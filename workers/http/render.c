@@ -1,9 +1,29 @@
 /* render.c - values as JSON members. Nothing is calculated: a number leaves as it came. */
 #include <math.h>
-#include <string.h>
 
 #include "shown.h"
 #include "symbol.h"
+#include "text.h"
+
+const char *
+safe_text(char *out, size_t size, const char *in)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && in[i] != '\0'; i++)
+		out[i] = (char)(in[i] >= 0x20 && in[i] <= 0x7e ? in[i] : '?');
+	out[i] = '\0';
+	return out;
+}
+
+/* A code of the market; "" and null are null. */
+static void
+render_code(struct json *j, const char *name, const char *code)
+{
+	char text[64];
+
+	json_text_or_null(j, name, code != NULL ? safe_text(text, sizeof(text), code) : NULL);
+}
 
 static void
 render_list(struct json *j, const char *name, const char *list)
@@ -18,11 +38,8 @@ render_list(struct json *j, const char *name, const char *list)
 	}
 	json_array_open(j, name);
 	while (list_next(list, &at, &element, &len)) {
-		if (len >= sizeof(text))
-			len = sizeof(text) - 1;
-		memcpy(text, element, len);
-		text[len] = '\0';
-		json_text(j, NULL, text);
+		(void)text_copy_n(text, sizeof(text), element, len);
+		json_text(j, NULL, safe_text(text, sizeof(text), text));
 	}
 	json_array_close(j);
 }
@@ -36,7 +53,7 @@ render_side(
 
 	json_f64(j, names[0], price);
 	json_f64(j, names[1], is_quoted ? size : NAN);
-	json_text_or_null(j, names[2], is_quoted ? exchange : NULL);
+	render_code(j, names[2], is_quoted ? exchange : NULL);
 }
 
 void
@@ -48,7 +65,7 @@ render_quote(struct json *j, const struct quote *q)
 	render_side(j, bid, q->bid_price, q->bid_size, q->bid_exchange);
 	render_side(j, ask, q->ask_price, q->ask_size, q->ask_exchange);
 	render_list(j, "conditions", q->conditions);
-	json_text_or_null(j, "tape", q->tape);
+	render_code(j, "tape", q->tape);
 }
 
 void
@@ -56,15 +73,15 @@ render_trade(struct json *j, const struct trade *t)
 {
 	json_f64(j, "price", t->price);
 	json_f64(j, "size", t->size);
-	json_text_or_null(j, "exchange", t->exchange);
+	render_code(j, "exchange", t->exchange);
 	render_list(j, "conditions", t->conditions);
-	json_text_or_null(j, "tape", t->tape);
+	render_code(j, "tape", t->tape);
 	if (t->has_id)
 		json_u64(j, "trade_id", t->trade_id);
 	else
 		json_absent(j, "trade_id");
 	if (t->asset == ASSET_CRYPTO)
-		json_text_or_null(j, "taker_side", t->taker_side);
+		render_code(j, "taker_side", t->taker_side);
 }
 
 void
@@ -165,7 +182,7 @@ render_greeks(struct json *j, bool has, const struct greeks *g)
 void
 render_snapshot(struct json *j, enum asset asset, const struct snapshot_parts_seen *s)
 {
-	json_text(j, "symbol", s->symbol);
+	render_code(j, "symbol", s->symbol);
 	if (asset == ASSET_OPTION)
 		render_contract(j, s->symbol);
 	render_part_trade(j, s->has & HAS_TRADE, &s->trade);

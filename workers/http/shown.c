@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "symbol.h"
 
 /* Names, two times, feed, flags: what the three parts of the metadata can come to. */
 #define SHOWN_META_MAX 1024
@@ -37,11 +38,12 @@ meta_end(struct json *j)
 static void
 meta_text(struct buf *b, const char *before, const char *value)
 {
+	char text[512];
 	struct json j;
 
 	meta_add(b, before);
 	json_begin(&j, b);
-	json_text_or_null(&j, NULL, value);
+	json_text_or_null(&j, NULL, value != NULL ? safe_text(text, sizeof(text), value) : NULL);
 	meta_end(&j);
 }
 
@@ -218,10 +220,12 @@ shown_of(struct json *j, const struct shown_facts *f)
 static void
 shown_begin(struct json *j, struct buf *b, enum asset asset, const char *symbol)
 {
+	char text[SYMBOL_MAX];
+
 	buf_init(b, SHOWN_VALUE_MAX);
 	json_begin(j, b);
 	json_object_open(j, NULL);
-	json_text(j, "symbol", symbol);
+	json_text(j, "symbol", safe_text(text, sizeof(text), symbol));
 	if (asset == ASSET_OPTION)
 		render_contract(j, symbol);
 }

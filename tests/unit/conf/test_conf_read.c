@@ -201,13 +201,16 @@ Test(conf_env, a_name_of_ours_that_is_no_key_is_refused)
 {
 	struct conf c;
 	const char *typo[] = { "OPITIOS_HTTP_WRKERS=3", NULL };
-	const char *half[] = { "OPITIOS_HTTP=3", NULL };
+	const char *half[] = { "OPITIOS_HTTP_=3", NULL };
+	const char *others[] = { "OPITIOS_BUILD=/x", "OPITIOS_ALPACA_SERVICE_HOST=10.0.0.1",
+		"OPITIOS_ALPACA_PORT_8081_TCP=tcp://10.0.0.1:8081", "OPITIOS_HTTPX_WORKERS=3", NULL };
 	const char *file[] = { "OPITIOS_HTTP_WRKERS_FILE=/x", NULL };
 
 	cr_expect_eq(read_env(&c, typo), E_CONFIG);
 	cr_expect_str_eq(why, "OPITIOS_HTTP_WRKERS: no such key (from the environment)");
 	cr_expect_eq(read_env(&c, half), E_CONFIG);
 	cr_expect_eq(read_env(&c, file), E_CONFIG);
+	cr_expect_eq(read_env(&c, others), E_OK, "not every such name is meant for us");
 }
 
 Test(conf_env, an_error_names_the_variable)

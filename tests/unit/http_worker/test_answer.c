@@ -102,6 +102,21 @@ Test(answer, a_side_without_a_quote_is_null_as_a_whole_and_flagged)
 	ask_free(r);
 }
 
+Test(answer, bytes_that_are_no_text_do_not_break_the_json)
+{
+	struct quote q = a_quote(&stage, "AAPL");
+	struct http_request *r;
+
+	strcpy(q.bid_exchange, "\xff\"");
+	list_null(q.conditions);
+	cr_assert_eq(list_add(q.conditions, sizeof(q.conditions), "\xc3"), E_OK);
+	lookup_on_quote(&stage.fetcher, &q, stage.worker.lookup);
+	r = get(&stage, "/api/v1/stocks/AAPL/quote");
+	cr_expect_str_eq(member(r, "data.bid_exchange"), "?\"");
+	cr_expect_str_eq(member(r, "data.conditions"), "[\"?\"]");
+	ask_free(r);
+}
+
 Test(answer, an_empty_list_of_conditions_is_empty_not_null)
 {
 	struct quote q = a_quote(&stage, "AAPL");
