@@ -136,37 +136,57 @@ jump_count(const struct journal_reader *j, uint64_t next)
 	return j->step_unknown && jump >= JOURNAL_STEP ? 1 : jump;
 }
 
-/* Positions on the first good record that begins behind bad bytes; E_PARTIAL when there is none yet. */
+static void
+window_forget(struct journal_reader *j, off_t at)
+{
+	j->at = j->bytes_at = at;
+	j->bytes_len = 0;
+}
+
+/* Where the first good record behind these bytes begins; E_PARTIAL when there is none yet. The window is
+ * somewhere else afterwards. */
 static int
-resync(struct journal_reader *j)
+resync_find(struct journal_reader *j, off_t *found)
 {
 	struct record_view view;
-	off_t from = j->at;
 	size_t at = 1;
 	int r;
 
 	for (;;) {
 		if (record_find(window_data(j), window_len(j), &at, &view)) {
-			j->at += (off_t)at;
-			log_error("journal %s: %" PRId64 " bad bytes at %" PRId64
-				  " of segment %" PRIu64,
-			    j->source, (int64_t)(j->at - from), (int64_t)from, j->first);
-			return E_CORRUPT;
+			*found = j->at + (off_t)at;
+			return E_OK;
 		}
 		if (window_len(j) < READ_WINDOW)
-			break;
+			return E_PARTIAL;
 		/* A record may begin in the last bytes of the window and end behind it. */
 		j->at += READ_WINDOW - RECORD_MAX;
 		at = 0;
-		if ((r = window_load(j)) != E_OK) {
-			j->at = from;
+		if ((r = window_load(j)) != E_OK)
 			return r;
-		}
 	}
-	j->at = from;
-	j->bytes_len = 0;
-	j->bytes_at = from;
-	return E_PARTIAL;
+}
+
+/* We stand on bytes that are no record. E_PARTIAL: nothing good behind them yet; E_CORRUPT: we moved over them.
+ * E_OK: looked at again they are a record. A read is not one instant: it may hold the first half of a torn record and
+ * behind it what the writer's successor put in its place. Since he writes in order, whatever good we found was
+ * written after the place we stand on was made good, and a second look sees that. */
+static int
+resync(struct journal_reader *j, struct record_view *view)
+{
+	off_t from = j->at, found;
+	int r;
+
+	r = resync_find(j, &found);
+	window_forget(j, from);
+	if (r != E_OK || (r = window_load(j)) != E_OK)
+		return r;
+	if (record_check(window_data(j), window_len(j), view) == RECORD_GOOD)
+		return E_OK;
+	log_error("journal %s: %" PRId64 " bad bytes at %" PRId64 " of segment %" PRIu64, j->source,
+	    (int64_t)(found - from), (int64_t)from, j->first);
+	window_forget(j, found);
+	return E_CORRUPT;
 }
 
 /* The record we stand on, not passed yet. E_PARTIAL: none that is whole; E_CORRUPT: we moved over bad bytes. */
@@ -179,15 +199,10 @@ record_look(struct journal_reader *j, struct record_view *view)
 		return E_OK;
 	if ((r = window_load(j)) != E_OK)
 		return r;
-	switch (record_check(window_data(j), window_len(j), view)) {
-	case RECORD_GOOD:
+	if (record_check(window_data(j), window_len(j), view) == RECORD_GOOD)
 		return E_OK;
-	case RECORD_SHORT:
-	case RECORD_BAD:
-		/* A length that rotted looks like a torn record too: only a later good one tells. */
-		return window_len(j) == 0 ? E_PARTIAL : resync(j);
-	}
-	return E_PARTIAL;
+	/* A length that rotted looks like a torn record too: only a later good one tells. */
+	return window_len(j) == 0 ? E_PARTIAL : resync(j, view);
 }
 
 static int
