@@ -93,7 +93,7 @@ static void
 plan_overloaded(struct fetcher *f, const struct msg_fetch *fetch, const struct asker *who,
     uint64_t retry_ms, const char *reason)
 {
-	metric_add(&f->proc->stats, M_FETCH_OVERLOADED, lane_label(fetch->lane), 0, 1);
+	metric_add(&f->proc->stats, M_FETCH_OVERLOADED, lane_label((enum lane)fetch->lane), 0, 1);
 	publish_refusal(f, fetch, who, E_OVERLOADED, retry_ms, reason);
 }
 

@@ -12,6 +12,7 @@
 
 #define NEVER	       INT64_MAX
 #define PATH_MAX_BYTES 8192
+#define SHOW_NS	       CLOCK_SEC
 
 static void
 plan_show(struct fetcher *f)
@@ -19,7 +20,8 @@ plan_show(struct fetcher *f)
 	double left = budget_left(&f->budgets[HOST_DATA]);
 
 	for (int i = 0; i < LANE_COUNT; i++)
-		metric_set(&f->proc->stats, M_FETCH_QUEUE, lane_label(i), 0, f->plan.jobs_in[i]);
+		metric_set(&f->proc->stats, M_FETCH_QUEUE, lane_label((enum lane)i), 0,
+		    f->plan.jobs_in[i]);
 	metric_set(
 	    &f->proc->stats, M_UPSTREAM_BUDGET, 0, 0, left > 0 ? (uint64_t)(left * 1000) : 0);
 }
@@ -174,8 +176,11 @@ plan_turn(void *owner)
 	plan_expire(f, now);
 	wake = f->plan.next_expiry_ns;
 	for (int host = 0; host < HOSTS; host++)
-		if ((soonest = plan_pump(f, host, now)) < wake)
+		if ((soonest = plan_pump(f, (enum endpoint_host)host, now)) < wake)
 			wake = soonest;
+	if (budget_left(&f->budgets[HOST_DATA]) < f->budgets[HOST_DATA].limit.burst &&
+	    wake > now + SHOW_NS)
+		wake = now + SHOW_NS; /* a bucket that fills is shown filling */
 	if (wake != NEVER)
 		loop_timer_set(&f->plan.timer, wake > now ? (wake - now) / CLOCK_MS + 1 : 0);
 	plan_show(f);

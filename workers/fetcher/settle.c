@@ -60,9 +60,10 @@ settle_breaker(struct fetcher *f, const struct exchange *c, const struct verdict
 	else
 		log_info("upstream %s: circuit breaker closed", name);
 	metric_set(&f->proc->stats, M_UPSTREAM_BREAKER, family, 0, b->state == BREAKER_OPEN);
-	if (f->proc->stats.mine != NULL)
-		snprintf(f->proc->stats.mine->note, sizeof(f->proc->stats.mine->note),
-		    "circuit breaker of %s %s", name, breaker_state_name(b->state));
+	if (f->proc->stats.mine == NULL)
+		return;
+	snprintf(f->proc->stats.mine->note, sizeof(f->proc->stats.mine->note),
+	    "circuit breaker of %s %s", name, breaker_state_name(b->state));
 }
 
 static void

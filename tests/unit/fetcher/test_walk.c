@@ -66,7 +66,7 @@ expect_days(uint64_t ticket, int first, int last)
 
 	cr_assert_not_null(end);
 	cr_assert_eq(end->error, E_OK, "%s", end->reason);
-	cr_assert_eq(end->count, count, "%d rows", (int)end->count);
+	cr_assert_eq((int)end->count, count, "%d rows", (int)end->count);
 	for (int i = 0; i < count; i++)
 		cr_expect_float_eq(k->sent[at + (unsigned)i]->data.bar.close,
 		    1 + (first + i * step) / 100.0, 1e-9);
