@@ -12,3 +12,19 @@ bench_channel_LDADD = $(IPC_LIBS) $(BASE_LIBS)
 noinst_PROGRAMS += bench_journal
 bench_journal_SOURCES = bench/journal.c
 bench_journal_LDADD = $(JOURNAL_LIBS) $(STORE_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
+
+# `make bench` runs all; BENCH_SHORT=1 a few seconds of each, to see that they run.
+BENCH_HTTP_ARGS = $(if $(BENCH_SHORT),--rounds 2 --seconds 1,--rounds 7 --seconds 4)
+bench-http: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/gateway $(BENCH_HTTP_ARGS) >bench-http.txt || { cat bench-http.txt; exit 1; }
+	@cat bench-http.txt
+bench-channel: bench_channel$(EXEEXT)
+	./bench_channel $(if $(BENCH_SHORT),3,9) >bench-channel.txt || { cat bench-channel.txt; exit 1; }
+	@cat bench-channel.txt
+bench-journal: bench_journal$(EXEEXT)
+	./bench_journal $(if $(BENCH_SHORT),100000,1000000) >bench-journal.txt || { cat bench-journal.txt; exit 1; }
+	@cat bench-journal.txt
+bench: bench-http bench-channel bench-journal
+.PHONY: bench bench-http bench-channel bench-journal
+EXTRA_DIST += bench/gateway
+CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt

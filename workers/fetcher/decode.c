@@ -305,7 +305,7 @@ body_take(const struct body *b, struct decode *d, const char *symbol, const json
 int
 body_symbol(const struct body *b, struct decode *d, const char *symbol, struct records *out)
 {
-	const json_t *map, *from;
+	const json_t *map = NULL, *from;
 	int r;
 
 	if ((r = body_map(b, d, &map)) != E_OK)
@@ -320,7 +320,7 @@ int
 body_chain(
     const struct body *b, struct decode *d, struct records *out, size_t *contracts, size_t *refused)
 {
-	const json_t *map, *from;
+	const json_t *map = NULL, *from;
 	const char *name;
 	char symbol[SYMBOL_MAX];
 	size_t good = 0, bad = 0;

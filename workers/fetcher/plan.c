@@ -249,13 +249,13 @@ plan_init(struct fetcher *f)
 void
 plan_fini(struct fetcher *f)
 {
-	struct job *job, *next;
+	struct job *job;
 	struct batch *b;
 	bool travels;
 
 	f->plan.over = true;
 	loop_timer_close(&f->plan.timer);
-	HASH_ITER (hh, f->plan.jobs, job, next) {
+	while ((job = f->plan.jobs) != NULL) {
 		b = job->batch;
 		travels = b != NULL && b->state == BATCH_TRAVELLING;
 		job_leave(job);
