@@ -48,6 +48,10 @@ compile_commands.json: Makefile
 lint: check-source compile_commands.json
 	@$(top_srcdir)/dev/lint $(top_srcdir)
 
+# The same with clang's analyzer, which follows paths: minutes instead of seconds.
+analyze: check-source compile_commands.json
+	@$(top_srcdir)/dev/lint $(top_srcdir) --deep
+
 # Builds of other kinds, each in a folder of its own inside this one.
 ASAN_LOG = $(abs_builddir)/build-asan/asan.log
 asan:
@@ -79,6 +83,6 @@ fuzz-clang:
 clean-local:
 	rm -rf build-asan build-coverage build-fuzz check-docs.tmp compile_commands.json
 
-.PHONY: docs check-docs check-source format format-fix lint asan coverage fuzz-clang
+.PHONY: docs check-docs check-source format format-fix lint analyze asan coverage fuzz-clang
 EXTRA_DIST += dev/check-layers dev/check-size dev/check-heads dev/format dev/lint dev/compile-commands dev/cppcheck.h \
 	.clang-format .clang-tidy

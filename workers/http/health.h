@@ -8,9 +8,9 @@
  *   the fetcher is not ready                                   degraded
  *   a worker that has to run is not ready                      degraded
  *   external_api failed last time                              degraded
- *   external_api was not tried for three periods               degraded
+ *   external_api was not tried yet, or not for three periods   degraded
  *   database failed last time                                  degraded
- *   database was not tried for three periods                   degraded
+ *   database was not tried yet, or not for three periods       degraded
  *   cache failed                                               degraded
  *   none of these                                              healthy
  *
@@ -39,17 +39,12 @@ const char	*check_state_name(enum check_state);
 
 enum check_state health_check_state(const struct check_result *, int64_t now_ns);
 
-struct health_check_fact {
-	enum check_state state;
-	bool		 overdue;	/* should have been made by now */
-};
-
 struct health_facts {
 	bool	stopping;
 	bool	fetcher_ever_ready;
 	bool	fetcher_ready;
 	bool	all_ready;
-	struct health_check_fact external_api, database, cache;
+	enum check_state external_api, database, cache;
 };
 
 /* What the board says, for a gateway whose own cache check came out as given. */

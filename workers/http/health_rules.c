@@ -43,22 +43,10 @@ board_first(const struct board *b, enum role role)
 	return NULL;
 }
 
-/* A check nobody made is overdue only once its maker has had the time: a gateway may start
- * healthy. */
-static struct health_check_fact
-check_fact(const struct slot_page *maker, enum check_name name, int64_t now)
+static enum check_state
+check_state_of(const struct slot_page *maker, enum check_name name, int64_t now)
 {
-	struct health_check_fact f = { .state = CHECK_STATE_UNKNOWN };
-	const struct check_result *c;
-
-	if (maker == NULL)
-		return f;
-	c = &maker->checks[name];
-	f.state = health_check_state(c, now);
-	f.overdue = f.state == CHECK_STATE_UNKNOWN &&
-		    (c->checked_ns != 0 ||
-			(maker->ready_ns != 0 && now - maker->ready_ns > HEALTH_TOO_OLD_NS));
-	return f;
+	return maker != NULL ? health_check_state(&maker->checks[name], now) : CHECK_STATE_UNKNOWN;
 }
 
 static bool
@@ -81,9 +69,9 @@ health_gather(const struct board *b, bool fetcher_was_ready, int cache_error, in
 		.stopping = b->stopping != 0,
 		.fetcher_ready = fetcher != NULL && slot_is_ready(fetcher),
 		.all_ready = board_all_ready(b),
-		.external_api = check_fact(fetcher, CHECK_EXTERNAL_API, now),
-		.database = check_fact(board_first(b, ROLE_CACHE_WRITER), CHECK_DATABASE, now),
-		.cache.state = cache_error == E_OK ? CHECK_STATE_HEALTHY : CHECK_STATE_UNHEALTHY,
+		.external_api = check_state_of(fetcher, CHECK_EXTERNAL_API, now),
+		.database = check_state_of(board_first(b, ROLE_CACHE_WRITER), CHECK_DATABASE, now),
+		.cache = cache_error == E_OK ? CHECK_STATE_HEALTHY : CHECK_STATE_UNHEALTHY,
 	};
 	f->fetcher_ever_ready = f->fetcher_ready || fetcher_was_ready || b->all_ready_ns != 0;
 }
@@ -115,31 +103,31 @@ lacks_a_worker(const struct health_facts *f)
 static bool
 external_api_fails(const struct health_facts *f)
 {
-	return f->external_api.state == CHECK_STATE_UNHEALTHY;
+	return f->external_api == CHECK_STATE_UNHEALTHY;
 }
 
 static bool
-external_api_is_old(const struct health_facts *f)
+external_api_is_unknown(const struct health_facts *f)
 {
-	return f->external_api.overdue;
+	return f->external_api == CHECK_STATE_UNKNOWN;
 }
 
 static bool
 database_fails(const struct health_facts *f)
 {
-	return f->database.state == CHECK_STATE_UNHEALTHY;
+	return f->database == CHECK_STATE_UNHEALTHY;
 }
 
 static bool
-database_is_old(const struct health_facts *f)
+database_is_unknown(const struct health_facts *f)
 {
-	return f->database.overdue;
+	return f->database == CHECK_STATE_UNKNOWN;
 }
 
 static bool
 cache_fails(const struct health_facts *f)
 {
-	return f->cache.state == CHECK_STATE_UNHEALTHY;
+	return f->cache == CHECK_STATE_UNHEALTHY;
 }
 
 static const struct {
@@ -152,9 +140,11 @@ static const struct {
 	{ has_no_fetcher, DEGRADED, "the fetcher is not ready" },
 	{ lacks_a_worker, DEGRADED, "a worker is not ready" },
 	{ external_api_fails, DEGRADED, "the last call to the upstream failed" },
-	{ external_api_is_old, DEGRADED, "the upstream was not tried for three periods" },
+	{ external_api_is_unknown, DEGRADED,
+	    "the upstream was not tried yet, or not for three periods" },
 	{ database_fails, DEGRADED, "the last check of the history store failed" },
-	{ database_is_old, DEGRADED, "the history store was not tried for three periods" },
+	{ database_is_unknown, DEGRADED,
+	    "the history store was not tried yet, or not for three periods" },
 	{ cache_fails, DEGRADED, "the cache did not give back what was put in" },
 };
 

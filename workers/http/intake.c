@@ -247,6 +247,6 @@ lookup_peer_down(struct lookup *l, struct peer *p)
 		return;
 	assembly_free(&half);
 	p->user = NULL;
-	if (l != NULL && strcmp(p->slot, FETCHER_REST) == 0)
+	if (strcmp(p->slot, FETCHER_REST) == 0)
 		waiting_peer_down(l->waiting, p);
 }

@@ -34,6 +34,9 @@ lookup_free(struct lookup **lp)
 
 	if (l == NULL)
 		return;
+	/* Channels that still stand end with the process, and nobody is told of it then. */
+	for (struct peer *p = l->proc->peers; p != NULL; p = p->next)
+		lookup_peer_down(l, p);
 	waiting_free(&l->waiting);
 	cache_free(&l->cache);
 	book_free(&l->book);

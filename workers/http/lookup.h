@@ -161,7 +161,6 @@ void		 lookup_on_greeks(struct peer *, const void *, void *lookup);
 void		 lookup_on_snapshot(struct peer *, const void *, void *lookup);
 void		 lookup_on_market_clock(struct peer *, const void *, void *lookup);
 void		 lookup_peer_up(struct lookup *, struct peer *);
-/* The lookup may be null: at the end of the process it goes before the channels do. */
 void		 lookup_peer_down(struct lookup *, struct peer *);
 
 #endif /* LOOKUP_H */

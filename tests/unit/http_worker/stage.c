@@ -348,3 +348,57 @@ a_quote(struct stage *s, const char *symbol)
 	cr_assert_eq(list_add(q.conditions, sizeof(q.conditions), "R"), E_OK);
 	return q;
 }
+
+const struct msg_fetch *
+last_sent(const struct stage *s)
+{
+	return &s->sent[s->sent_count - 1];
+}
+
+void
+warm_quote(struct stage *s, const char *symbol)
+{
+	char target[128];
+	struct http_request *r;
+	struct quote q = a_quote(s, symbol);
+
+	(void)snprintf(target, sizeof(target), "/api/v1/stocks/%s/quote", symbol);
+	r = get(s, target);
+	cr_assert_not(r->answered);
+	tell_quote(s, last_sent(s), &q);
+	cr_assert_eq(r->status, 200, "%s", r->answer);
+	cr_assert_str_eq(member(r, "metadata.cache"), "miss");
+	ask_free(r);
+}
+
+void
+expect_way(struct stage *s, const char *target, const char *way)
+{
+	struct http_request *r = get(s, target);
+
+	cr_assert(r->answered, "%s should have been answered at once", target);
+	cr_expect_eq(r->status, 200, "%s", r->answer);
+	cr_expect_str_eq(member(r, "metadata.cache"), way);
+	cr_expect_str_eq(answer_header(r, "X-Cache-Status"), way);
+	ask_free(r);
+}
+
+struct http_request *
+expect_asked(struct stage *s, const char *target)
+{
+	size_t before = s->sent_count;
+	struct http_request *r = get(s, target);
+
+	cr_assert_not(r->answered, "%s: %s", target, r->answer);
+	cr_assert_eq(s->sent_count, before + 1);
+	return r;
+}
+
+void
+expect_error(struct http_request *r, int status, const char *code)
+{
+	cr_assert(r->answered);
+	cr_expect_eq(r->status, status, "%s", r->answer);
+	cr_expect_str_eq(member(r, "error.code"), code);
+	ask_free(r);
+}

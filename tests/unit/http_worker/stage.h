@@ -57,6 +57,17 @@ void tell_error(struct stage *, const struct msg_fetch *to, int error, const cha
 void tell_bars(struct stage *, const struct msg_fetch *to, size_t count);
 void tell_clock(struct stage *, bool is_open, int64_t next_in_ns);
 
+/* The fetch sent last. */
+const struct msg_fetch *last_sent(const struct stage *);
+/* Asks for a quote and has the fetcher answer. */
+void warm_quote(struct stage *, const char *symbol);
+/* Asks; the answer is there at once and came this way. */
+void expect_way(struct stage *, const char *target, const char *way);
+/* Asks; it is fetched. */
+struct http_request *expect_asked(struct stage *, const char *target);
+/* Was refused so; frees the request. */
+void expect_error(struct http_request *, int status, const char *code);
+
 struct quote a_quote(struct stage *, const char *symbol);
 
 #endif /* STAGE_H */

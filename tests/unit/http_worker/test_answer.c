@@ -31,12 +31,6 @@ get_as(const char *target)
 	return ask(&stage, "GET", target, ID, NULL);
 }
 
-static const struct msg_fetch *
-last_sent(void)
-{
-	return &stage.sent[stage.sent_count - 1];
-}
-
 Test(answer, a_quote_is_the_golden_body)
 {
 	struct quote q = a_quote(&stage, "AAPL");
@@ -180,7 +174,7 @@ Test(answer, a_crypto_trade_has_a_side_and_ids_stay_whole_numbers)
 Test(answer, bars_are_the_golden_body)
 {
 	struct http_request *r = get_as("/api/v1/stocks/AAPL/bars?limit=1");
-	struct msg_result_end end = { .ticket = last_sent()->ticket,
+	struct msg_result_end end = { .ticket = last_sent(&stage)->ticket,
 		.count = 1,
 		.source = SOURCE_HISTORY,
 		.feed = "iex",
@@ -197,7 +191,7 @@ Test(answer, bars_are_the_golden_body)
 		.trade_count = NAN,
 		.vwap = 1.6000001 };
 
-	tell_begin(&stage, last_sent(), true);
+	tell_begin(&stage, last_sent(&stage), true);
 	lookup_on_bar(&stage.fetcher, &b, stage.worker.lookup);
 	lookup_on_result_end(&stage.fetcher, &end, stage.worker.lookup);
 	cr_expect_str_eq(r->answer,
@@ -244,11 +238,11 @@ Test(answer, a_chain_has_its_contracts_dates_and_filters)
 	struct http_request *r =
 	    get(&stage, "/api/v1/options/AAPL/chain?strike_price_gte=190&type=call");
 
-	tell_begin(&stage, last_sent(), true);
+	tell_begin(&stage, last_sent(&stage), true);
 	tell_contract("AAPL240315C00190000", 200, true);
 	tell_contract("AAPL240216C00190000", NAN, false);
 	tell_contract("AAPL240216C00195000", 200, false);
-	tell_end(&stage, last_sent(), true, E_OK, "", 7);
+	tell_end(&stage, last_sent(&stage), true, E_OK, "", 7);
 	cr_assert_eq(r->status, 200, "%s", r->answer);
 	cr_expect_str_eq(member(r, "data.underlying_symbol"), "AAPL");
 	cr_expect_str_eq(member(r, "data.expiration_dates"), "[\"2024-02-16\",\"2024-03-15\"]");
@@ -274,9 +268,9 @@ Test(answer, an_option_snapshot_is_flat_with_its_greeks)
 {
 	struct http_request *r = get(&stage, "/api/v1/options/AAPL240315C00190000/snapshot");
 
-	tell_begin(&stage, last_sent(), true);
+	tell_begin(&stage, last_sent(&stage), true);
 	tell_contract("AAPL240315C00190000", 200, true);
-	tell_end(&stage, last_sent(), true, E_OK, "", 3);
+	tell_end(&stage, last_sent(&stage), true, E_OK, "", 3);
 	cr_assert_eq(r->status, 200, "%s", r->answer);
 	cr_expect_str_eq(member(r, "data.symbol"), "AAPL240315C00190000");
 	cr_expect_str_eq(member(r, "data.option_type"), "call");
@@ -323,7 +317,7 @@ Test(answer, every_code_a_client_may_see_has_its_status_and_body)
 			continue;
 		r = get(&stage, "/api/v1/stocks/AAPL/quote?max_age_seconds=0");
 		cr_assert_not(r->answered);
-		tell_error(&stage, last_sent(), rows[i].code, "what upstream said");
+		tell_error(&stage, last_sent(&stage), rows[i].code, "what upstream said");
 		cr_expect_eq(r->status, rows[i].status, "%s", rows[i].name);
 		cr_expect_str_eq(member(r, "error.code"), rows[i].name);
 		cr_expect_str_eq(member(r, "error.details.reason"), "what upstream said");
@@ -468,8 +462,8 @@ Test(answer, an_unknown_market_is_asked_for_and_told_as_unknown)
 	struct http_request *r = get(&stage, "/api/v1/market/status");
 
 	cr_assert_not(r->answered);
-	cr_expect_eq(last_sent()->endpoint, ENDPOINT_CLOCK);
-	tell_error(&stage, last_sent(), E_UPSTREAM_SERVICE_ERROR, "");
+	cr_expect_eq(last_sent(&stage)->endpoint, ENDPOINT_CLOCK);
+	tell_error(&stage, last_sent(&stage), E_UPSTREAM_SERVICE_ERROR, "");
 	cr_expect_eq(r->status, 200);
 	cr_expect_str_eq(member(r, "data.status"), "unknown");
 	cr_expect_str_eq(member(r, "data.is_open"), "null");
@@ -477,9 +471,9 @@ Test(answer, an_unknown_market_is_asked_for_and_told_as_unknown)
 	cr_expect_str_eq(member(r, "metadata.data_source"), "null");
 	ask_free(r);
 	r = get(&stage, "/api/v1/market/status");
-	tell_begin(&stage, last_sent(), true);
+	tell_begin(&stage, last_sent(&stage), true);
 	tell_clock(&stage, false, 3600 * CLOCK_SEC);
-	tell_end(&stage, last_sent(), true, E_OK, "", 1);
+	tell_end(&stage, last_sent(&stage), true, E_OK, "", 1);
 	cr_expect_str_eq(member(r, "data.status"), "closed");
 	cr_expect_str_eq(member(r, "metadata.cache"), "miss");
 	ask_free(r);

@@ -50,18 +50,16 @@ Test(health, the_rules_judge_by_the_first_that_holds)
 	} rows[] = {
 #define WELL .fetcher_ever_ready = true, .fetcher_ready = true, .all_ready = true
 		{ { WELL }, HEALTHY, 0 },
-		{ { WELL, .external_api = { CHECK_STATE_UNKNOWN, false } }, HEALTHY, 0 },
 		{ { WELL, .stopping = true }, UNHEALTHY, 1 },
 		{ { .all_ready = true }, UNHEALTHY, 1 },
 		{ { .fetcher_ever_ready = true }, DEGRADED, 2 },
 		{ { .fetcher_ever_ready = true, .fetcher_ready = true }, DEGRADED, 1 },
-		{ { WELL, .external_api = { CHECK_STATE_UNHEALTHY, false } }, DEGRADED, 1 },
-		{ { WELL, .external_api = { CHECK_STATE_UNKNOWN, true } }, DEGRADED, 1 },
-		{ { WELL, .database = { CHECK_STATE_UNHEALTHY, false } }, DEGRADED, 1 },
-		{ { WELL, .database = { CHECK_STATE_UNKNOWN, true } }, DEGRADED, 1 },
-		{ { WELL, .cache = { CHECK_STATE_UNHEALTHY, false } }, DEGRADED, 1 },
-		{ { .stopping = true, .database = { CHECK_STATE_UNHEALTHY, false } }, UNHEALTHY,
-		    4 },
+		{ { WELL, .external_api = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
+		{ { WELL, .external_api = CHECK_STATE_UNKNOWN }, DEGRADED, 1 },
+		{ { WELL, .database = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
+		{ { WELL, .database = CHECK_STATE_UNKNOWN }, DEGRADED, 1 },
+		{ { WELL, .cache = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
+		{ { .stopping = true, .database = CHECK_STATE_UNHEALTHY }, UNHEALTHY, 4 },
 	};
 	const char *reasons[HEALTH_REASONS_MAX];
 	size_t count;
@@ -115,17 +113,19 @@ Test(health, follows_the_board)
 	expect_health("unhealthy", 503);
 }
 
-Test(health, a_check_never_made_is_unknown_and_degrades_only_when_it_is_overdue)
+Test(health, a_check_never_made_is_unknown_and_not_healthy)
 {
-	struct http_request *r = get(&stage, "/api/v1/health/detailed");
+	struct http_request *r;
 
-	cr_expect_str_eq(member(r, "status"), "healthy");
+	check_made(stage.writer_page, CHECK_DATABASE, E_OK, 0);
+	r = get(&stage, "/api/v1/health/detailed");
+	cr_expect_str_eq(member(r, "status"), "degraded");
 	cr_expect_str_eq(member(r, "checks.external_api.status"), "unknown");
 	cr_expect_str_eq(member(r, "checks.external_api.response_time_ms"), "null");
 	cr_expect_str_eq(member(r, "checks.external_api.checked_at"), "null");
 	ask_free(r);
-	stage_pass(&stage, 181000);
-	expect_health("degraded", 200);
+	check_made(stage.fetcher_page, CHECK_EXTERNAL_API, E_OK, 0);
+	expect_health("healthy", 200);
 }
 
 Test(health, a_check_too_old_is_unknown)
