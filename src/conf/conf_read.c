@@ -290,7 +290,8 @@ conf_env_strangers(char **environment, char why[CONF_ERROR])
 		if (known || conf_env_is_service_link(*environment, len))
 			continue;
 		if (!conf_env_names_section(*environment)) {
-			log_warn("environment: %.*s names no setting", (int)(len < 128 ? len : 128), *environment);
+			log_warn("environment: %.*s names no setting", (int)(len < 128 ? len : 128),
+			    *environment);
 			continue;
 		}
 		(void)snprintf(why, CONF_ERROR, "%.*s: no such key (from the environment)",

@@ -66,8 +66,13 @@ check_read(int r, const struct decode *d, struct records *records)
 static void
 check_body(const struct body *b, const struct fuzz_shape *s)
 {
-	struct decode d = { .asset = s->asset, .shape = s->shape, .source = SOURCE_LATEST, .received = 1,
-		.feed = "iex", .timeframe = "1Day", .adjustment = "raw" };
+	struct decode d = { .asset = s->asset,
+		.shape = s->shape,
+		.source = SOURCE_LATEST,
+		.received = 1,
+		.feed = "iex",
+		.timeframe = "1Day",
+		.adjustment = "raw" };
 	struct records records = { 0 };
 	char text[256], token[DECODE_TOKEN];
 	size_t contracts, refused;

@@ -12,8 +12,8 @@
 
 #include "clock.h"
 #include "log.h"
-#include "row.h"
 #include "market_day.h"
+#include "row.h"
 #include "text.h"
 
 #define PATH_BYTES   1400

@@ -203,7 +203,8 @@ Test(conf_env, a_name_of_ours_that_is_no_key_is_refused)
 	const char *typo[] = { "OPITIOS_HTTP_WRKERS=3", NULL };
 	const char *half[] = { "OPITIOS_HTTP_=3", NULL };
 	const char *others[] = { "OPITIOS_BUILD=/x", "OPITIOS_ALPACA_SERVICE_HOST=10.0.0.1",
-		"OPITIOS_ALPACA_PORT_8081_TCP=tcp://10.0.0.1:8081", "OPITIOS_HTTPX_WORKERS=3", NULL };
+		"OPITIOS_ALPACA_PORT_8081_TCP=tcp://10.0.0.1:8081", "OPITIOS_HTTPX_WORKERS=3",
+		NULL };
 	const char *file[] = { "OPITIOS_HTTP_WRKERS_FILE=/x", NULL };
 
 	cr_expect_eq(read_env(&c, typo), E_CONFIG);
