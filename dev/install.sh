@@ -21,10 +21,12 @@ install_missing() {
 		echo "This is not a Debian or Ubuntu machine: install what these packages hold by hand: $1" >&2
 		return 0
 	fi
+	# One query for all: a start must not cost a process a package.
+	# shellcheck disable=SC2086
+	there=$(dpkg-query -W -f '${Package} ${Status}\n' $1 2>/dev/null | sed -n 's/ install ok installed$//p' | tr '\n' ' ')
 	missing=
 	for package in $1; do
-		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
-			missing="$missing $package"
+		case " $there " in *" $package "*) ;; *) missing="$missing $package" ;; esac
 	done
 	[ -n "$missing" ] || return 0
 	echo "Installing:$missing"
