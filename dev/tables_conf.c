@@ -73,20 +73,18 @@ tables_configuration(FILE *out)
 	    "it names a file that holds the value; an empty variable counts as not set.\nTimes "
 	    "take "
 	    "`ms`, `s`, `m`, `h` (a bare number is seconds), sizes `k`, `M`, `G`, `T` (of 1024).\n"
-	    "*reload*: taken over by a reload; *restart*: counts from the next start.\n");
+	    "A change counts from the next start: there is no reload yet.\n");
 	for (const struct conf_row *row = rows; row < rows + count; row++) {
 		if (row == rows || strcmp(row->section, row[-1].section) != 0)
 			(void)fprintf(out,
-			    "\n## %s\n\n| key | type | default | range | change | "
-			    "seen by | meaning |\n| --- | --- | --- | --- | --- | --- "
+			    "\n## %s\n\n| key | type | default | range | "
+			    "seen by | meaning |\n| --- | --- | --- | --- | --- "
 			    "| --- |\n",
 			    row->section);
 		(void)fprintf(out, "| `%s` | %s | %s%s%s | ", row->key, type_name(row),
 		    row->def[0] != '\0' ? "`" : "", row->def, row->def[0] != '\0' ? "`" : "");
 		put_range(out, row);
-		(void)fprintf(out, " | %s | %s | %s",
-		    row->when == WHEN_RELOAD ? "reload" : "restart", tables_role_names(row->roles),
-		    row->help);
+		(void)fprintf(out, " | %s | %s", tables_role_names(row->roles), row->help);
 		if (row->env[0] != '\0')
 			(void)fprintf(out, " Also `%s`.", row->env);
 		(void)fputs(" |\n", out);
@@ -154,8 +152,7 @@ put_roff_setting(FILE *out, const struct conf_row *row)
 	put_environment(out, row);
 	if (row->env[0] != '\0')
 		(void)fprintf(out, ", %s", row->env);
-	(void)fprintf(out, ".\n%s\n",
-	    row->when == WHEN_RELOAD ? "Taken over by a reload." : "Counts from the next start.");
+	(void)fputs(".\n", out);
 }
 
 void

@@ -318,7 +318,7 @@ render_errors(struct json *j)
 #define ERROR(NAME, number, status, again, type, text, action) { E_##NAME },
 #include "tables/errors.def"
 	};
-	char status[8], codes[512];
+	char status[12], codes[512];
 	size_t used;
 
 	for (int s = 400; s < 600; s++) {
