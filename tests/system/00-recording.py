@@ -13,6 +13,8 @@ import sys
 import unittest
 import zipfile
 
+import harness
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RECORDING = os.path.join(ROOT, "recordings", "matplotlib-daily")
 SOURCE = os.environ.get("OPITIOS_MATPLOTLIB_DATA", "/usr/share/matplotlib/mpl-data/sample_data")
@@ -77,4 +79,4 @@ class Msft(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.run_unittest()

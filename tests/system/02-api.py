@@ -167,6 +167,8 @@ def test_one_answer_fills_the_caches_of_all_workers(scene):
     r, g = scene.pair(workers=4)
     fine(g.ask("/api/v1/stocks/AAPL/quote"))
     fine(g.ask("/api/v1/options/AAPL/chain"))
+    # Shares travel beside the answer: wait until each worker has taken both.
+    wait_for(lambda: g.metric("opitios_cache_entries", layer="book") >= 4 and g.metric("opitios_cache_entries", layer="l1") >= 4, 5, "shares")
     for _ in range(40):
         equal(g.ask("/api/v1/stocks/AAPL/quote").json["metadata"]["cache"], "book")
         equal(g.ask("/api/v1/options/AAPL/chain").json["metadata"]["cache"], "l1")

@@ -22,5 +22,5 @@ matplotlibdaily_DATA = recordings/matplotlib-daily/recording.ini recordings/matp
 EXTRA_DIST += $(matplotlibdaily_DATA) dev/convert_matplotlib.py
 
 # Made up, for tests only: not installed.
-EXTRA_DIST += tools/replay/README.md dev/make_test_recording.py tests/system/test_replay.py tests/system/test_matplotlib_recording.py \
+EXTRA_DIST += tools/replay/README.md dev/make_test_recording.py  \
 	tests/recordings/every-endpoint
