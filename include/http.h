@@ -19,6 +19,9 @@ struct http_request;		/* lives from its handler call until it is answered or the
 struct http_limits {
 	size_t	connections_max;
 	size_t	request_line_max, headers_max, body_max;
+	/* What may wait for clients that read slower than they ask, of all connections together; the answer that
+	 * would pass it costs its connection (HTTP_DROP_LIMIT). 0: no bound. */
+	size_t	output_max;
 	int64_t	header_timeout_ms, body_timeout_ms, idle_timeout_ms, total_timeout_ms;
 };
 

@@ -18,7 +18,7 @@
 #define PROC_FD_BOARD_RO   5
 #define PROC_FD_FIRST_FREE 6
 
-#define PROC_PEER_QUEUE	   (16u << 20)	/* bytes that may wait for one peer; beyond it E_FULL */
+#define PROC_PEER_QUEUE	   (64u << 20)	/* bytes that may wait for one peer; beyond it E_FULL */
 #define PROC_LATE_MAX	   512		/* peers and listeners that may arrive before proc_loop */
 
 struct proc;

@@ -116,7 +116,8 @@ conf_set(struct conf *c, const char *dotted_key, const char *text, const char *o
 	}
 	if (conf_value_set(c, row, text, reason) == E_OK)
 		return E_OK;
-	if (row->type == CONF_SECRET) {
+	/* A URL may have been given with a password in it. */
+	if (row->type == CONF_SECRET || (row->type == CONF_URL && strchr(text, '@') != NULL)) {
 		(void)snprintf(
 		    why, CONF_ERROR, "%s: the value %s (from %.250s)", dotted_key, reason, origin);
 		return E_CONFIG;
@@ -138,6 +139,11 @@ conf_contradict(const char *key, const char *other, const char *reason, char why
 int
 conf_check(struct conf *c, char why[CONF_ERROR])
 {
+	if (c->state_dir[0] == '\0') {
+		(void)snprintf(why, CONF_ERROR,
+		    "state.dir: is empty: name a directory for journal and history");
+		return E_CONFIG;
+	}
 	if (c->supervisor_restart_floor > c->supervisor_restart_ceiling)
 		return conf_contradict("supervisor.restart_floor", "supervisor.restart_ceiling",
 		    "is longer than", why);

@@ -120,6 +120,7 @@ http_connection_close(struct http_connection *c)
 	connection_orphan_request(c);
 	close(c->fd);
 	c->fd = -1;
+	s->waiting -= c->rest_len; /* the bytes go with the connection, when the turn is over */
 	loop_free_later(s->loop, connection_free, c);
 	http_server_closed_one(s);
 }

@@ -134,6 +134,7 @@ struct http_server {
 	uint8_t		*gather;
 	size_t		 gathered;
 	size_t		 bytes_in, bytes_out;
+	size_t		 waiting;		/* bytes of answers the kernel did not take yet, of all connections */
 	char		 lines[96];		/* Server and Date, as of this second */
 	size_t		 lines_len;
 	int64_t		 lines_until;

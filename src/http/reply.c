@@ -190,22 +190,36 @@ reply_compose(struct reply *p, const struct http_request *r, const struct http_a
 }
 
 static void
-reply_broke(struct http_connection *c)
+reply_broke(struct http_connection *c, enum http_drop why)
 {
 	if (!c->dead)
-		http_server_count_drop(c->server, HTTP_DROP_RESET);
+		http_server_count_drop(c->server, why);
 	c->dead = true;
+}
+
+static void
+reply_forget_rest(struct http_connection *c)
+{
+	c->server->waiting -= c->rest_len;
+	mem_free(&c->rest);
+	c->rest_len = c->rest_sent = 0;
 }
 
 /* The parts behind the first `sent` bytes wait in the connection. */
 static void
 reply_keep(struct http_connection *c, const struct iovec *parts, int count, size_t sent)
 {
+	struct http_server *s = c->server;
 	size_t more = 0, n;
 	int i;
 
 	for (i = 0; i < count; i++)
 		more += parts[i].iov_len;
+	if (s->limits.output_max > 0 && s->waiting + more - sent > s->limits.output_max) {
+		reply_broke(c, HTTP_DROP_LIMIT);
+		return;
+	}
+	s->waiting += more - sent;
 	c->rest = mem_grow(c->rest, c->rest_len, c->rest_len + more - sent);
 	for (i = 0; i < count; i++) {
 		n = parts[i].iov_len;
@@ -234,7 +248,7 @@ reply_send(struct http_connection *c, struct iovec *parts, int count, size_t len
 	n = count == 1 ? send(c->fd, parts->iov_base, len, MSG_NOSIGNAL)
 		       : sendmsg(c->fd, &message, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		reply_broke(c);
+		reply_broke(c, HTTP_DROP_RESET);
 		return;
 	}
 	if (n < 0)
@@ -263,15 +277,13 @@ http_reply_send_rest(struct http_connection *c)
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			reply_broke(c);
+			reply_broke(c, HTTP_DROP_RESET);
 		return;
 	}
 	c->server->bytes_out += (size_t)n;
 	c->rest_sent += (size_t)n;
-	if (c->rest_sent == c->rest_len) {
-		mem_free(&c->rest);
-		c->rest_len = c->rest_sent = 0;
-	}
+	if (c->rest_sent == c->rest_len)
+		reply_forget_rest(c);
 }
 
 /* Into the gathering, which the connection's run flushes; at once where it cannot wait or does

@@ -215,7 +215,9 @@ main(int argc, char **argv)
 	master_open_standard();
 	log_open("master", LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
 	if (options_parse(argc, argv, &options, &reason, &word) != E_OK)
-		fatal(EXIT_WITH_USAGE, "\"%s\" %s: see --help", word, reason);
+		/* Without its value: a mistyped name may stand before a secret. */
+		fatal(EXIT_WITH_USAGE, "\"%.*s\" %s: see --help", (int)strcspn(word, "="), word,
+		    reason);
 	m = mem_alloc(sizeof(*m));
 	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
 		fatal(EXIT_WITH_CONFIG, "%s", why);

@@ -55,6 +55,30 @@ def test_ten_thousand_idle_connections_weigh_at_most_100_mib(scene):
     wait_for(lambda: g.metric("opitios_http_connections") <= 1, 20, "connections to be gone")
 
 
+def test_clients_that_do_not_read_cannot_pile_up_answers(scene):
+    if sanitized():
+        raise Skip("sanitizers weigh more than the program")
+    _, g = scene.pair(DEMO, settings=("--http.output_bytes=8M", "--http.total_timeout=3s"))
+    path = "/api/v1/stocks/GOOG/bars?start=2004-01-01&limit=10000"
+    size = len(g.ask(path).body)
+    pid, held = g.children()["http-0"], []
+    for _ in range(150):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", g.port))
+        s.sendall(b"GET %s HTTP/1.1\r\nHost: t\r\n\r\n" % path.encode() * 20)
+        held.append(s)
+    wait_for(lambda: g.metric("opitios_http_connections_dropped_total") >= 100, 20, "slow readers to be cut")
+    grown = rss_kib(pid)
+    equal(g.ask("/livez").status, 200)
+    for s in held:
+        s.close()
+    wait_for(lambda: g.metric("opitios_http_connections") <= 1, 20, "connections to be gone")
+    wait_for(lambda: rss_kib(pid) < 16 * 1024, 10, f"memory to be given back: {rss_kib(pid)} KiB")
+    print(f"        answers of {size} bytes, 150 readers asleep: {grown} KiB then, {rss_kib(pid)} KiB behind them")
+    check(grown < 40 * 1024, grown, "KiB")
+
+
 def test_the_cache_keeps_its_bound(scene):
     if sanitized():
         raise Skip("sanitizers weigh more than the program")

@@ -1,6 +1,8 @@
 /* http_worker.c - the http worker: answers from book and cache, asks the fetcher for the rest. */
 #include "http_worker.h"
 
+#include <malloc.h>
+
 #include "log.h"
 
 static struct worker *
@@ -68,6 +70,15 @@ static const struct http_hooks server_hooks = {
 	.bytes = http_on_bytes,
 };
 
+/* Large answers come and go. Each in a mapping of its own goes back to the system when it is freed; glibc would
+ * move its threshold up with the first one and keep the rest. */
+static void
+memory_tune(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
 static struct http_server *
 server_new(struct worker *w)
 {
@@ -76,6 +87,7 @@ server_new(struct worker *w)
 		.connections_max = (size_t)c->http_connections_max,
 		.request_line_max = c->http_request_line_max,
 		.headers_max = c->http_headers_max,
+		.output_max = c->http_output_bytes,
 		.body_max = c->http_body_max,
 		.header_timeout_ms = c->http_header_timeout,
 		.body_timeout_ms = c->http_body_timeout,
@@ -165,6 +177,7 @@ main(int argc, char **argv)
 	struct worker w = { .proc = p };
 
 	proc_confine(p);
+	memory_tune();
 	proc_connect(p, &hooks, handlers, &w);
 
 	worker_open(&w, p);
