@@ -41,7 +41,7 @@ listen_resolve(const char *name, const char *address)
 static void
 listen_address(struct listener *l)
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = { 0 };
 	socklen_t len = sizeof(bound);
 	char host[48], port[8];
 

@@ -372,17 +372,16 @@ server_bind(struct server *s, const char *address, uint16_t port, char *why)
 	return s->listener != NULL ? E_OK : E_SYSTEM;
 }
 
+/* The port stands at the same place in both families' addresses. */
 static uint16_t
 server_port(const struct server *s)
 {
-	struct sockaddr_storage own;
+	struct sockaddr_in6 own = { 0 };
 	socklen_t len = sizeof(own);
 
 	if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&own, &len) != 0)
 		return 0;
-	if (own.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&own)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&own)->sin_port);
+	return ntohs(own.sin6_port);
 }
 
 int

@@ -172,7 +172,7 @@ tail_serve(struct writer *w, struct tail *t, int64_t until_ns, bool *more)
 	struct tail_done done;
 	int r;
 
-	if (!t->placed && (r = tail_place(t, w->kind, w->store)) != E_OK)
+	if (!t->placed && tail_place(t, w->kind, w->store) != E_OK)
 		return E_STORE;
 	r = tail_turn(t, w->kind, w->store, &bound, &done);
 	turn_count(w, &done);
