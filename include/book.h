@@ -25,6 +25,7 @@ struct book_entry {
 	};
 	void		*shown;		/* what the owner made of it; null after a change */
 	size_t		 shown_bytes;
+	int64_t		 taken_ns;	/* clock_mono() when it was put in: ages count from it */
 	uint64_t	 used;		/* the caller's count at the last look-up */
 	/* the rest is book.c's */
 	TAILQ_ENTRY(book_entry) by_use;
@@ -46,10 +47,11 @@ struct book_entry *book_find(struct book *, enum book_kind, enum asset, const ch
 
 /* True when it is in the book now: it is newer than the one held; or as old, then it only tells
  * that the market has not moved and is fresh again; or it is older, but what was held was
- * received so long before (BOOK_SETTLED_NS) that the upstream must have taken it back. */
+ * taken in so long before (BOOK_SETTLED_NS) that the upstream must have taken it back. `taken`
+ * is clock_mono(): the wall clock may step back, and nothing would be news until it caught up. */
 #define BOOK_SETTLED_NS (INT64_C(10) * 1000000000)
-bool		 book_put_quote(struct book *, const struct quote *, uint64_t use);
-bool		 book_put_trade(struct book *, const struct trade *, uint64_t use);
+bool		 book_put_quote(struct book *, const struct quote *, int64_t taken_ns, uint64_t use);
+bool		 book_put_trade(struct book *, const struct trade *, int64_t taken_ns, uint64_t use);
 
 /* Hangs `takes` on the entry, counted with `bytes`. */
 void		 book_show(struct book *, struct book_entry *, void *takes, size_t bytes);

@@ -12,10 +12,10 @@ enum session { SESSION_UNKNOWN, SESSION_OPEN, SESSION_CLOSED };
 
 const char	*session_name(enum session);	/* "open", "closed", "unknown" */
 
-/* What the clock, received at clock->received, tells of `now` (wall clock). Unknown when
+/* What a clock that was taken in `age_ns` ago tells of now. Unknown when
  * nothing was received, when it is too old, or when the change it announced has passed since:
  * whether it came true only a newer clock can tell. The clock may be a recording's: its own
  * time is moved by what passed here. */
-enum session	 session_of(const struct market_clock *, int64_t now_ns);
+enum session	 session_of(const struct market_clock *, int64_t age_ns);
 
 #endif /* SESSION_H */

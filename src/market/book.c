@@ -19,11 +19,6 @@ struct book {
 	void (*drop)(void *shown);
 };
 
-/* The head that quotes and trades share, so that one function compares both. */
-struct book_stamp {
-	int64_t event, received;
-};
-
 struct book *
 book_new(void (*drop)(void *shown))
 {
@@ -138,41 +133,41 @@ book_entry(struct book *b, enum book_kind kind, const char *key, size_t len, uin
 }
 
 static bool
-book_is_news(const struct book_stamp *held, const struct book_stamp *came)
+book_is_news(const struct book_entry *e, int64_t held_event, int64_t event, int64_t taken_ns)
 {
-	if (held->received == 0 || came->event > held->event)
+	if (e->taken_ns == 0 || event > held_event)
 		return true;
-	if (came->event == held->event)
-		return came->received >= held->received;
-	return came->received - held->received > BOOK_SETTLED_NS;
+	if (event == held_event)
+		return taken_ns >= e->taken_ns;
+	return taken_ns - e->taken_ns > BOOK_SETTLED_NS;
 }
 
 bool
-book_put_quote(struct book *b, const struct quote *q, uint64_t use)
+book_put_quote(struct book *b, const struct quote *q, int64_t taken_ns, uint64_t use)
 {
 	char key[BOOK_KEY];
 	size_t len = book_key(key, BOOK_QUOTE, (enum asset)q->asset, q->feed, q->symbol);
 	struct book_entry *e = book_entry(b, BOOK_QUOTE, key, len, use);
 
-	if (!book_is_news(&(struct book_stamp){ e->quote.event, e->quote.received },
-		&(struct book_stamp){ q->event, q->received }))
+	if (!book_is_news(e, e->quote.event, q->event, taken_ns))
 		return false;
 	e->quote = *q;
+	e->taken_ns = taken_ns;
 	book_unshow(b, e);
 	return true;
 }
 
 bool
-book_put_trade(struct book *b, const struct trade *t, uint64_t use)
+book_put_trade(struct book *b, const struct trade *t, int64_t taken_ns, uint64_t use)
 {
 	char key[BOOK_KEY];
 	size_t len = book_key(key, BOOK_TRADE, (enum asset)t->asset, t->feed, t->symbol);
 	struct book_entry *e = book_entry(b, BOOK_TRADE, key, len, use);
 
-	if (!book_is_news(&(struct book_stamp){ e->trade.event, e->trade.received },
-		&(struct book_stamp){ t->event, t->received }))
+	if (!book_is_news(e, e->trade.event, t->event, taken_ns))
 		return false;
 	e->trade = *t;
+	e->taken_ns = taken_ns;
 	book_unshow(b, e);
 	return true;
 }

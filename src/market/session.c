@@ -16,17 +16,13 @@ session_name(enum session session)
 }
 
 enum session
-session_of(const struct market_clock *clock, int64_t now)
+session_of(const struct market_clock *clock, int64_t age_ns)
 {
-	int64_t age = now - clock->received;
 	int64_t change = clock->is_open ? clock->next_close : clock->next_open;
 
-	if (clock->received == 0 || age > SESSION_CLOCK_AGE_NS)
+	if (clock->received == 0 || age_ns > SESSION_CLOCK_AGE_NS)
 		return SESSION_UNKNOWN;
-	/* The host's clock stepped back: nothing passed as far as anyone knows. */
-	if (age < 0)
-		age = 0;
-	if (change == 0 || clock->timestamp + age >= change)
+	if (change == 0 || clock->timestamp + age_ns >= change)
 		return SESSION_UNKNOWN;
 	return clock->is_open ? SESSION_OPEN : SESSION_CLOSED;
 }

@@ -150,19 +150,23 @@ answer_plain(struct asker *a, int status, const char *type, const void *body, si
 			   .body_len = len });
 }
 
-/* max-age is the whole life of the value and Age what of it is over, so that a cache between us
- * and the client drops it when we would: RFC 9111, 4.2. */
+/* max-age counts from the value's intake and Age says what of it is over, so that a cache between
+ * us and the client drops it when we would: RFC 9111, 4.2. What is left is cut to whole seconds,
+ * not the sum: 0.1 seconds left of 30 at an Age of 29 must not become one. */
 static void
 lines_add_cache(struct lines *l, const struct found *f)
 {
 	const struct shown *s = f->what.shown;
 
+	int64_t left = f->fresh_ns > f->age_ns ? (f->fresh_ns - f->age_ns) / CLOCK_SEC : 0;
+	int64_t age = f->age_ns / CLOCK_SEC;
+
 	lines_add(
 	    l, "X-Data-Source", s->source != 0 ? source_name((enum source)s->source) : "none");
 	lines_add(l, "X-Cache-Status", cache_way_name(f->way));
-	lines_add_number(l, "Age", "", (uint64_t)(f->age_ns / CLOCK_SEC));
-	lines_add_number(l, "Cache-Control",
-	    "private, max-age=", (uint64_t)(f->fresh_ns > 0 ? f->fresh_ns / CLOCK_SEC : 0));
+	lines_add_number(l, "Age", "", (uint64_t)age);
+	lines_add_number(
+	    l, "Cache-Control", "private, max-age=", (uint64_t)(left > 0 ? age + left : 0));
 }
 
 void

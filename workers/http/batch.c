@@ -31,7 +31,8 @@ struct batch_sum {
 	char feed[16];
 	enum cache_way way;
 	bool mixed_source, mixed_feed, mixed_way;
-	int64_t newest_event_ns, oldest_received_ns;
+	int64_t newest_event_ns;
+	int64_t oldest_received_ns, oldest_taken_ns; /* of the same entry */
 	unsigned quality;
 };
 
@@ -62,14 +63,17 @@ sum_add(struct batch_sum *s, const struct found *f)
 		(void)text_copy(s->feed, sizeof(s->feed), v->feed);
 		s->way = f->way;
 		s->oldest_received_ns = v->received_ns;
+		s->oldest_taken_ns = v->taken_ns;
 	}
 	s->mixed_source |= v->source != s->source;
 	s->mixed_feed |= strcmp(v->feed, s->feed) != 0;
 	s->mixed_way |= f->way != s->way;
 	if (v->event_ns > s->newest_event_ns)
 		s->newest_event_ns = v->event_ns;
-	if (v->received_ns < s->oldest_received_ns)
+	if (v->taken_ns < s->oldest_taken_ns) {
 		s->oldest_received_ns = v->received_ns;
+		s->oldest_taken_ns = v->taken_ns;
+	}
 	s->quality |= v->quality;
 }
 
@@ -131,7 +135,7 @@ batch_metadata(struct batch *b, struct json *j)
 {
 	struct worker *w = b->asker.worker;
 	const struct batch_sum *s = &b->sum;
-	int64_t age = clock_wall() - s->oldest_received_ns;
+	int64_t age = clock_mono() - s->oldest_taken_ns;
 	size_t len;
 
 	json_object_open(j, "metadata");
@@ -143,8 +147,7 @@ batch_metadata(struct batch *b, struct json *j)
 	json_time(j, "event_time", s->newest_event_ns);
 	json_time_ms(j, "received_at", s->oldest_received_ns);
 	if (s->ok > 0)
-		json_f64(
-		    j, "data_freshness_seconds", (double)((age > 0 ? age : 0) / CLOCK_MS) / 1000);
+		json_f64(j, "data_freshness_seconds", (double)(age / CLOCK_MS) / 1000);
 	else
 		json_absent(j, "data_freshness_seconds");
 	json_text(j, "market_status", session_name(lookup_session(w->lookup, b->ask.asset)));

@@ -12,8 +12,8 @@
 static void
 lookup_take_clock(struct lookup *l, const struct market_clock *c)
 {
-	if (c->received >= l->clock.received)
-		l->clock = *c;
+	l->clock = *c;
+	l->clock_taken_ns = clock_mono();
 }
 
 static int
@@ -34,12 +34,12 @@ error_without_data(uint64_t endpoint)
 }
 
 static void
-lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64_t received)
+lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64_t taken)
 {
 	struct cached c = { .error = what->error,
 		.retry_ms = what->retry_ms,
 		.shown = what->shown,
-		.received_ns = received };
+		.taken_ns = taken };
 
 	if (what->reason != NULL)
 		(void)text_copy(c.reason, sizeof(c.reason), what->reason);
@@ -49,19 +49,19 @@ lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64
 /* Latest values go to the book; what the client is shown is what the book holds then, the newer
  * of the two. */
 static struct shown *
-lookup_book_values(struct lookup *l, const struct assembled *got)
+lookup_book_values(struct lookup *l, const struct assembled *got, int64_t taken)
 {
 	const struct quote *q = got->quote;
 	const struct trade *t = got->trade;
 	struct book_entry *e = NULL;
 
 	if (t != NULL) {
-		(void)book_put_trade(l->book, t, ++l->uses);
+		(void)book_put_trade(l->book, t, taken, ++l->uses);
 		e = book_find(
 		    l->book, BOOK_TRADE, (enum asset)t->asset, t->feed, t->symbol, ++l->uses);
 	}
 	if (q != NULL) {
-		(void)book_put_quote(l->book, q, ++l->uses);
+		(void)book_put_quote(l->book, q, taken, ++l->uses);
 		e = book_find(
 		    l->book, BOOK_QUOTE, (enum asset)q->asset, q->feed, q->symbol, ++l->uses);
 	}
@@ -73,29 +73,31 @@ lookup_book_values(struct lookup *l, const struct assembled *got)
 /* A good result: kept where it belongs. *what says what to tell; its `shown` is counted for the
  * caller. */
 static void
-lookup_take_good(struct lookup *l, const struct msg_result_end *end, const struct assembled *got,
-    struct outcome *what)
+lookup_take_good(struct lookup *l, const struct assembled *got, int64_t taken, struct outcome *what)
 {
 	const char *key = got->head->key;
 
-	what->shown = lookup_book_values(l, got);
+	what->shown = lookup_book_values(l, got, taken);
 	if (what->shown != NULL) {
 		cache_drop(l->cache, key); /* an earlier refusal */
 	} else if (got->shown != NULL) {
 		what->shown = got->shown;
-		lookup_keep(l, key, what, end->received);
+		what->shown->taken_ns = taken;
+		lookup_keep(l, key, what, taken);
 	} else if (got->clock == NULL) {
 		what->error = error_without_data(got->head->endpoint);
-		lookup_keep(l, key, what, end->received != 0 ? end->received : clock_wall());
+		lookup_keep(l, key, what, taken);
 	}
-	if (got->clock != NULL)
-		lookup_take_clock(l, got->clock);
 }
 
+/* The same question would draw the same refusal: a feed the plan does not include must not cost an
+ * upstream call a request. What could not be checked is no verdict, whatever its code. */
 static bool
-error_is_verdict(int error)
+is_verdict(const struct msg_result_end *end, int error)
 {
-	return err_status(error) == 404;
+	int status = err_status(error);
+
+	return end->definite && (status == 400 || status == 403 || status == 404);
 }
 
 /* What a client may see of an error that came over a channel. */
@@ -116,12 +118,12 @@ lookup_take(struct lookup *l, const struct msg_result_end *end, struct assembled
 		.retry_ms = end->retry_ms,
 		.reason = end->reason[0] != '\0' ? end->reason : NULL };
 	bool is_ours = end->ticket != 0;
+	int64_t taken = clock_mono();
 
 	if (what.error == E_OK)
-		lookup_take_good(l, end, got, &what);
-	else if (error_is_verdict(what.error))
-		lookup_keep(
-		    l, got->head->key, &what, end->received != 0 ? end->received : clock_wall());
+		lookup_take_good(l, got, taken, &what);
+	else if (is_verdict(end, what.error))
+		lookup_keep(l, got->head->key, &what, taken);
 	/* Another worker's failure is not ours: our own fetch may have been luckier. */
 	if (is_ours || !error_is_failure(what.error))
 		waiting_tell(l->waiting, end->ticket, got->head->key, &what);
@@ -183,7 +185,7 @@ lookup_on_quote(struct peer *from, const void *data, void *owner)
 
 	if (lookup_gather(from, MSG_QUOTE, data))
 		return;
-	(void)book_put_quote(l->book, data, ++l->uses);
+	(void)book_put_quote(l->book, data, clock_mono(), ++l->uses);
 	lookup_trim(l);
 }
 
@@ -194,7 +196,7 @@ lookup_on_trade(struct peer *from, const void *data, void *owner)
 
 	if (lookup_gather(from, MSG_TRADE, data))
 		return;
-	(void)book_put_trade(l->book, data, ++l->uses);
+	(void)book_put_trade(l->book, data, clock_mono(), ++l->uses);
 	lookup_trim(l);
 }
 
@@ -219,13 +221,14 @@ lookup_on_snapshot(struct peer *from, const void *data, void *owner)
 	(void)lookup_gather(from, MSG_SNAPSHOT, data);
 }
 
+/* The fetcher tells it unasked as well, within whatever is open: it is whole in itself and taken at
+ * once. Were it held until the open result's end, one that was cut in the middle would swallow it. */
 void
 lookup_on_market_clock(struct peer *from, const void *data, void *owner)
 {
-	struct lookup *l = owner;
-
-	if (!lookup_gather(from, MSG_MARKET_CLOCK, data))
-		lookup_take_clock(l, data);
+	if (from->user != NULL && assembly_is_of(from->user, ENDPOINT_CLOCK))
+		(void)lookup_gather(from, MSG_MARKET_CLOCK, data);
+	lookup_take_clock(owner, data);
 }
 
 void

@@ -82,10 +82,16 @@ lookup_trim(struct lookup *l)
 	lookup_show_size(l);
 }
 
+int64_t
+lookup_clock_age(const struct lookup *l)
+{
+	return clock_mono() - l->clock_taken_ns;
+}
+
 enum session
 lookup_session(const struct lookup *l, enum asset asset)
 {
-	return asset == ASSET_CRYPTO ? SESSION_OPEN : session_of(&l->clock, clock_wall());
+	return asset == ASSET_CRYPTO ? SESSION_OPEN : session_of(&l->clock, lookup_clock_age(l));
 }
 
 static int64_t
@@ -113,7 +119,8 @@ at_most(int64_t limit, const struct ask *a)
 	return a->max_age_ns != ASK_ANY_AGE && a->max_age_ns < limit ? a->max_age_ns : limit;
 }
 
-/* The clock is read once a look-up: what is decided by it and what is told of it are one. */
+/* The clock is read once a look-up: what is decided by it and what is told of it are one. It is
+ * the one that never steps: by the wall clock a value could become younger than it is. */
 struct moment {
 	int64_t now_ns;
 	enum session session;
@@ -122,9 +129,10 @@ struct moment {
 static struct moment
 lookup_moment(const struct lookup *l, enum asset asset)
 {
-	struct moment m = { .now_ns = clock_wall() };
+	struct moment m = { .now_ns = clock_mono() };
 
-	m.session = asset == ASSET_CRYPTO ? SESSION_OPEN : session_of(&l->clock, m.now_ns);
+	m.session = asset == ASSET_CRYPTO ? SESSION_OPEN
+					  : session_of(&l->clock, m.now_ns - l->clock_taken_ns);
 	return m;
 }
 
@@ -138,13 +146,13 @@ lookup_freshness(const struct lookup *l, const struct ask *a, const struct momen
 	    (is_closed ? c->freshness_closed : lookup_freshness_of_kind(c, a->kind)) * CLOCK_MS, a);
 }
 
-/* A value held since `received`; 0: there is none. */
+/* A value held since `taken`; 0: there is none. */
 static void
-found_begin(struct found *f, enum cache_way way, const struct moment *m, int64_t received)
+found_begin(struct found *f, enum cache_way way, const struct moment *m, int64_t taken)
 {
-	int64_t age = received != 0 ? m->now_ns - received : 0;
-
-	*f = (struct found){ .way = way, .session = m->session, .age_ns = age > 0 ? age : 0 };
+	*f = (struct found){
+		.way = way, .session = m->session, .age_ns = taken != 0 ? m->now_ns - taken : 0
+	};
 }
 
 /* Quotes and trades live in the book, everything else in L1. */
@@ -154,12 +162,6 @@ ask_is_latest(const struct ask *a)
 	return a->kind == ASK_QUOTE || a->kind == ASK_TRADE;
 }
 
-static int64_t
-entry_received(const struct book_entry *e)
-{
-	return e->kind == BOOK_QUOTE ? e->quote.received : e->trade.received;
-}
-
 struct shown *
 lookup_entry_shown(struct lookup *l, struct book_entry *e)
 {
@@ -167,6 +169,7 @@ lookup_entry_shown(struct lookup *l, struct book_entry *e)
 
 	if (s == NULL) {
 		s = e->kind == BOOK_QUOTE ? shown_quote(&e->quote) : shown_trade(&e->trade);
+		s->taken_ns = e->taken_ns;
 		book_show(l->book, e, s, s->bytes);
 		lookup_trim(l);
 	}
@@ -193,12 +196,12 @@ lookup_in_book(struct lookup *l, const struct ask *a, struct found *f)
 	}
 	m = lookup_moment(l, a->asset);
 	fresh = lookup_freshness(l, a, &m);
-	if (m.now_ns - entry_received(e) >= fresh) {
+	if (m.now_ns - e->taken_ns >= fresh) {
 		lookup_count(l, LABEL_layer_BOOK, LABEL_hit_EXPIRED);
 		return false;
 	}
 	lookup_count(l, LABEL_layer_BOOK, LABEL_hit_HIT);
-	found_begin(f, CACHE_BOOK, &m, entry_received(e));
+	found_begin(f, CACHE_BOOK, &m, e->taken_ns);
 	f->what.shown = lookup_entry_shown(l, e);
 	f->fresh_ns = fresh;
 	return true;
@@ -247,13 +250,13 @@ lookup_in_cache(struct lookup *l, const struct ask *a, struct found *f)
 		lookup_count(l, LABEL_layer_L1, LABEL_hit_MISS);
 		return false;
 	}
-	age = m.now_ns - c->received_ns;
+	age = m.now_ns - c->taken_ns;
 	fresh = c->error == E_OK ? lookup_freshness(l, a, &m)
 				 : at_most(l->proc->conf.freshness_negative * CLOCK_MS, a);
 	lookup_count(l, LABEL_layer_L1, age >= fresh ? LABEL_hit_EXPIRED : LABEL_hit_HIT);
 	if (age >= fresh)
 		return false;
-	found_begin(f, CACHE_L1, &m, c->received_ns);
+	found_begin(f, CACHE_L1, &m, c->taken_ns);
 	found_fill(f, c, fresh);
 	found_refuse_empty(a, f);
 	return true;
@@ -266,7 +269,7 @@ lookup_in_clock(const struct lookup *l, struct found *f)
 
 	if (m.session == SESSION_UNKNOWN)
 		return false;
-	found_begin(f, CACHE_BOOK, &m, l->clock.received);
+	found_begin(f, CACHE_BOOK, &m, l->clock_taken_ns);
 	f->fresh_ns = SESSION_CLOCK_AGE_NS;
 	return true;
 }
@@ -306,9 +309,9 @@ lookup_stale_in_book(
 {
 	struct book_entry *e = lookup_entry(l, a);
 
-	if (e == NULL || m->now_ns - entry_received(e) >= limit)
+	if (e == NULL || m->now_ns - e->taken_ns >= limit)
 		return false;
-	found_begin(f, CACHE_STALE, m, entry_received(e));
+	found_begin(f, CACHE_STALE, m, e->taken_ns);
 	f->what.shown = lookup_entry_shown(l, e);
 	lookup_count(l, LABEL_layer_BOOK, LABEL_hit_STALE);
 	return true;
@@ -328,9 +331,9 @@ lookup_stale(struct lookup *l, const struct ask *a, struct found *f)
 		return lookup_stale_in_book(l, a, limit, &m, f);
 	fetch_key(&a->fetch, key);
 	c = cache_find(l->cache, key, ++l->uses);
-	if (c == NULL || c->error != E_OK || m.now_ns - c->received_ns >= limit)
+	if (c == NULL || c->error != E_OK || m.now_ns - c->taken_ns >= limit)
 		return false;
-	found_begin(f, CACHE_STALE, &m, c->received_ns);
+	found_begin(f, CACHE_STALE, &m, c->taken_ns);
 	found_fill(f, c, 0);
 	found_refuse_empty(a, f);
 	lookup_count(l, LABEL_layer_L1, LABEL_hit_STALE);
@@ -351,7 +354,7 @@ lookup_settle(struct lookup *l, const struct ask *a, const struct outcome *what,
 	if (error_is_failure(what->error) && lookup_stale(l, a, f))
 		return;
 	m = lookup_moment(l, a->asset);
-	found_begin(f, CACHE_MISS, &m, what->shown != NULL ? what->shown->received_ns : 0);
+	found_begin(f, CACHE_MISS, &m, what->shown != NULL ? what->shown->taken_ns : 0);
 	f->what = *what;
 	f->fresh_ns = lookup_freshness(l, a, &m);
 	found_refuse_empty(a, f);
@@ -360,14 +363,13 @@ lookup_settle(struct lookup *l, const struct ask *a, const struct outcome *what,
 int
 lookup_probe(struct lookup *l)
 {
-	struct cached probe = { .error = E_ABSENT, .received_ns = clock_wall() };
+	struct cached probe = { .error = E_ABSENT, .taken_ns = clock_mono() };
 	const struct cached *back;
 	int r;
 
 	cache_put(l->cache, PROBE_KEY, &probe, ++l->uses);
 	back = cache_find(l->cache, PROBE_KEY, ++l->uses);
-	r = back != NULL && back->received_ns == probe.received_ns ? E_OK
-								   : E_INTERNAL_SERVICE_ERROR;
+	r = back != NULL && back->taken_ns == probe.taken_ns ? E_OK : E_INTERNAL_SERVICE_ERROR;
 	cache_drop(l->cache, PROBE_KEY);
 	return r;
 }

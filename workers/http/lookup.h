@@ -37,8 +37,8 @@ struct found {
 	struct outcome	 what;
 	enum cache_way	 way;
 	enum session	 session;	/* of its market, when it was looked up */
-	int64_t		 age_ns;	/* since it was received */
-	int64_t		 fresh_ns;	/* from received until it is no longer fresh */
+	int64_t		 age_ns;	/* since it was taken in */
+	int64_t		 fresh_ns;	/* from its intake until it is no longer fresh */
 };
 
 /* L1: results and refusals by fetch_key(). */
@@ -46,7 +46,7 @@ struct cache;
 struct cached {
 	int		 error;		/* E_OK: `shown` holds it */
 	uint64_t	 retry_ms;
-	int64_t		 received_ns;	/* wall */
+	int64_t		 taken_ns;	/* clock_mono() of its intake */
 	struct shown	*shown;		/* counted; null with an error */
 	char		 reason[256];
 };
@@ -64,6 +64,7 @@ uint64_t	 cache_oldest(const struct cache *);	/* UINT64_MAX when empty */
 void		 cache_evict(struct cache *);
 
 /* Fetches on their way, each with those who wait for it. */
+#define WAITING_GRACE_NS    (1000 * CLOCK_MS) /* without a fetcher: its successor is due in milliseconds; behind it 503 */
 #define WAITING_FETCHES_MAX 4096	/* as many as the fetcher queues by default; beyond it 503 */
 #define WAITING_WAITERS_MAX 65536	/* requests and entries of batches; beyond it 503 */
 
@@ -102,6 +103,8 @@ struct assembly	*assembly_new(void);
 void		 assembly_free(struct assembly **);
 void		 assembly_begin(struct assembly *, const struct msg_result *);
 bool		 assembly_is_open(const struct assembly *);
+/* A result of this endpoint is open. */
+bool		 assembly_is_of(const struct assembly *, enum endpoint);
 /* A value that belongs to the open result. */
 void		 assembly_add(struct assembly *, enum msg_type, const void *value);
 
@@ -124,6 +127,7 @@ struct lookup {
 	struct cache		*cache;
 	struct waiting		*waiting;
 	struct market_clock	 clock;	/* the last; received is 0 before the first */
+	int64_t			 clock_taken_ns; /* clock_mono() of its intake */
 	uint64_t		 uses;	/* orders book and L1 by use, together */
 };
 
@@ -139,6 +143,7 @@ void		 lookup_leave(struct lookup *, struct waiter *);
 /* What the client is answered when a fetch came to this: the value, an older one, or the error. */
 void		 lookup_settle(struct lookup *, const struct ask *, const struct outcome *,
 		    struct found *);
+int64_t		 lookup_clock_age(const struct lookup *);
 /* Of the stock market now; crypto is always open. */
 enum session	 lookup_session(const struct lookup *, enum asset);
 /* Book and L1 share one bound; what was used longest ago goes, in whichever of them it is. */

@@ -33,7 +33,7 @@ static void
 market_metadata(struct json *j, struct asker *a, enum session session,
     const struct market_clock *clock, enum cache_way way)
 {
-	int64_t age = clock_wall() - clock->received;
+	int64_t age = lookup_clock_age(a->worker->lookup);
 	size_t len;
 
 	json_object_open(j, "metadata");
@@ -45,8 +45,7 @@ market_metadata(struct json *j, struct asker *a, enum session session,
 	json_time(j, "event_time", clock->timestamp);
 	json_time_ms(j, "received_at", clock->received);
 	if (clock->received != 0)
-		json_f64(
-		    j, "data_freshness_seconds", (double)((age > 0 ? age : 0) / CLOCK_MS) / 1000);
+		json_f64(j, "data_freshness_seconds", (double)(age / CLOCK_MS) / 1000);
 	else
 		json_absent(j, "data_freshness_seconds");
 	json_text(j, "market_status", session_name(session));

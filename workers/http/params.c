@@ -50,15 +50,6 @@ params_clear(struct params *p)
 	p->count = p->item_count = p->memory_used = 0;
 }
 
-const struct param *
-params_find(const struct params *p, const char *name)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (strcmp(p->at[i].row->name, name) == 0)
-			return &p->at[i];
-	return NULL;
-}
-
 static struct param *
 params_slot(struct params *p, enum param_in in, const char *name)
 {

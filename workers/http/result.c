@@ -68,6 +68,12 @@ assembly_is_open(const struct assembly *a)
 	return a->is_open;
 }
 
+bool
+assembly_is_of(const struct assembly *a, enum endpoint endpoint)
+{
+	return a->is_open && a->head.endpoint == endpoint;
+}
+
 static enum shape
 assembly_shape(const struct assembly *a)
 {

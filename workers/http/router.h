@@ -104,7 +104,5 @@ int	params_read(struct params *, const struct route_match *, const struct http_r
 /* The same from parts, for tests. */
 int	params_read_parts(struct params *, const struct route_match *, const char *query,
 	    const void *body, size_t body_len, struct fault *) MUST_CHECK;
-/* Null: no such row. */
-const struct param *params_find(const struct params *, const char *name);
 
 #endif /* ROUTER_H */

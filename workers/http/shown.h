@@ -27,7 +27,8 @@ struct shown {
 	unsigned	 refs;
 	uint64_t	 source;
 	int64_t		 event_ns;
-	int64_t		 received_ns;
+	int64_t		 received_ns;	/* wall; to be shown, never to be counted with */
+	int64_t		 taken_ns;	/* clock_mono() of its intake, set by who keeps it; 0: none */
 	unsigned	 quality;
 	uint64_t	 count;
 	bool		 complete;

@@ -28,6 +28,7 @@ struct fetching {
 struct waiting {
 	struct proc *proc;
 	struct peer *fetcher; /* null while there is none */
+	int64_t gone_ns;      /* since when there is none */
 	struct fetching *tickets, *keys;
 	struct fetchings by_deadline;
 	struct loop_timer timer;
@@ -41,6 +42,7 @@ waiting_new(struct proc *p)
 	struct waiting *w = mem_alloc(sizeof(*w));
 
 	w->proc = p;
+	w->gone_ns = clock_mono();
 	TAILQ_INIT(&w->by_deadline);
 	loop_timer_open(p->loop, &w->timer, waiting_expire, w);
 	return w;
@@ -151,6 +153,15 @@ fetching_send(struct waiting *w, struct fetching *g)
 	return E_OK;
 }
 
+/* Without a fetcher nobody waits longer than it takes to replace one. */
+static int64_t
+waiting_deadline(const struct waiting *w, const struct fetching *g)
+{
+	int64_t patience = w->gone_ns + WAITING_GRACE_NS;
+
+	return w->fetcher == NULL && patience < g->deadline_ns ? patience : g->deadline_ns;
+}
+
 /* A millisecond late rather than one early, which would find nothing to do and come again at
  * once. */
 static void
@@ -163,7 +174,7 @@ waiting_set_timer(struct waiting *w)
 		loop_timer_clear(&w->timer);
 		return;
 	}
-	left = g->deadline_ns - clock_mono();
+	left = waiting_deadline(w, g) - clock_mono();
 	loop_timer_set(&w->timer, left > 0 ? left / CLOCK_MS + 1 : 0);
 }
 
@@ -250,6 +261,7 @@ waiting_peer_up(struct waiting *w, struct peer *fetcher)
 	size_t sent;
 
 	w->fetcher = fetcher;
+	waiting_set_timer(w);
 	sent = waiting_send_all(w, &refused);
 	while ((g = TAILQ_FIRST(&refused)) != NULL) {
 		TAILQ_REMOVE(&refused, g, next);
@@ -268,8 +280,10 @@ waiting_peer_down(struct waiting *w, const struct peer *fetcher)
 	if (w->fetcher != fetcher)
 		return;
 	w->fetcher = NULL;
+	w->gone_ns = clock_mono();
 	TAILQ_FOREACH (g, &w->by_deadline, next)
 		g->sent = false;
+	waiting_set_timer(w);
 }
 
 void
@@ -288,15 +302,17 @@ void
 waiting_expire(void *arg)
 {
 	struct waiting *w = arg;
-	struct outcome late = { .error = E_UPSTREAM_TIMEOUT, .retry_ms = 1000 };
+	const struct outcome late = { .error = E_UPSTREAM_TIMEOUT,
+		.retry_ms = 1000,
+		.reason = "the fetcher did not answer in time" };
+	const struct outcome alone = { .error = E_UPSTREAM_SERVICE_ERROR,
+		.retry_ms = 1000,
+		.reason = "no fetcher is running" };
 	struct fetching *g;
 	int64_t now = clock_mono();
 
-	while ((g = TAILQ_FIRST(&w->by_deadline)) != NULL && g->deadline_ns <= now) {
-		late.reason =
-		    g->sent ? "the fetcher did not answer in time" : "no fetcher is running";
-		fetching_finish(w, g, &late);
-	}
+	while ((g = TAILQ_FIRST(&w->by_deadline)) != NULL && waiting_deadline(w, g) <= now)
+		fetching_finish(w, g, g->sent ? &late : &alone);
 	waiting_set_timer(w);
 }
 

@@ -267,6 +267,7 @@ tell_end(struct stage *s, const struct msg_fetch *to, bool ours, int error, cons
 {
 	struct msg_result_end end = { .ticket = ours ? to->ticket : 0,
 		.error = error,
+		.definite = error != E_OK && !s->is_unsure,
 		.count = count,
 		.complete = true,
 		.source = SOURCE_LATEST,

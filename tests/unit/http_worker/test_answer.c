@@ -50,9 +50,35 @@ Test(answer, a_quote_is_the_golden_body)
 	    "\"market_status\":\"unknown\",\"request_id\":\"abc-123\",\"quality\":[]}}");
 	cr_expect_str_eq(r->answer_headers, "X-Request-Id: abc-123\r\nX-Data-Source: "
 					    "alpaca_latest\r\nX-Cache-Status: book\r\nAge: 1\r\n"
-					    "Cache-Control: private, max-age=30\r\n");
+					    "Cache-Control: private, max-age=29\r\n");
 	cr_expect_str_eq(r->type, "application/json");
 	ask_free(r);
+}
+
+/* Seconds for which a cache may hand the answer on: what is left of max-age after Age. */
+static long
+cached_for(const char *target)
+{
+	struct http_request *r = get(&stage, target);
+	long max_age, age;
+
+	cr_assert(r->answered);
+	cr_assert_eq(
+	    sscanf(answer_header(r, "Cache-Control"), "private, max-age=%ld", &max_age), 1);
+	cr_assert_eq(sscanf(answer_header(r, "Age"), "%ld", &age), 1);
+	ask_free(r);
+	return max_age > age ? max_age - age : 0;
+}
+
+Test(answer, no_cache_is_told_to_keep_a_value_longer_than_it_is_fresh)
+{
+	warm_quote(&stage, "AAPL");
+	cr_expect_eq(cached_for("/api/v1/stocks/AAPL/quote"), 30);
+	stage_pass(&stage, 1234);
+	cr_expect_eq(cached_for("/api/v1/stocks/AAPL/quote"), 28);
+	cr_expect_eq(cached_for("/api/v1/stocks/AAPL/quote?max_age_seconds=5"), 3);
+	stage_pass(&stage, 28666);
+	cr_expect_eq(cached_for("/api/v1/stocks/AAPL/quote"), 0, "a tenth of a second is left");
 }
 
 Test(answer, what_changes_changes_and_what_is_kept_stays)
@@ -231,6 +257,45 @@ tell_contract(const char *symbol, double ask_price, bool with_greeks)
 	lookup_on_quote(&stage.fetcher, &q, stage.worker.lookup);
 	if (with_greeks)
 		lookup_on_greeks(&stage.fetcher, &g, stage.worker.lookup);
+}
+
+/* A contract nothing trades: only its own record comes. */
+static void
+tell_untraded(const char *symbol)
+{
+	struct snapshot s = { .asset = ASSET_OPTION, .feed = "indicative", .parts = 0 };
+
+	strcpy(s.symbol, symbol);
+	lookup_on_snapshot(&stage.fetcher, &s, stage.worker.lookup);
+}
+
+Test(answer, a_contract_without_parts_is_in_the_chain_with_every_part_null)
+{
+	static const char *const parts[] = { "latest_trade", "latest_quote", "minute_bar",
+		"daily_bar", "previous_daily_bar", "greeks", "implied_volatility" };
+	static const int untraded[] = { 0, 2, 3 };
+	struct http_request *r = get(&stage, "/api/v1/options/AAPL/chain");
+	char path[64];
+
+	tell_begin(&stage, last_sent(&stage), true);
+	tell_untraded("AAPL240216C00190000");
+	tell_contract("AAPL240315C00190000", 200, true);
+	tell_untraded("AAPL240419C00190000");
+	tell_untraded("AAPL240419C00195000");
+	tell_end(&stage, last_sent(&stage), true, E_OK, "", 6);
+	cr_assert_eq(r->status, 200, "%s", r->answer);
+	cr_expect_str_eq(member(r, "data.total_contracts"), "4");
+	cr_expect_str_eq(
+	    member(r, "data.expiration_dates"), "[\"2024-02-16\",\"2024-03-15\",\"2024-04-19\"]");
+	cr_expect_str_eq(member(r, "data.contracts.1.greeks.delta"), "0.5");
+	cr_expect_str_eq(member(r, "data.contracts.3.symbol"), "AAPL240419C00195000");
+	for (size_t c = 0; c < sizeof(untraded) / sizeof(untraded[0]); c++)
+		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+			(void)snprintf(
+			    path, sizeof(path), "data.contracts.%d.%s", untraded[c], parts[i]);
+			cr_expect_str_eq(member(r, path), "null", "%s", path);
+		}
+	ask_free(r);
 }
 
 Test(answer, a_chain_has_its_contracts_dates_and_filters)

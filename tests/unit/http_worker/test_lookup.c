@@ -53,6 +53,52 @@ Test(lookup, a_value_is_fresh_for_its_time_and_not_longer)
 	ask_free(r);
 }
 
+/* The wall clock alone goes back an hour. */
+static void
+step_back(struct stage *s)
+{
+	s->wall -= 3600 * CLOCK_SEC;
+	stage_pass(s, 0);
+}
+
+Test(lookup, a_wall_clock_stepped_back_makes_no_value_younger)
+{
+	struct http_request *r;
+
+	tell_clock(&stage, true, CLOCK_DAY);
+	warm_quote(&stage, "AAPL");
+	r = expect_asked(&stage, BARS);
+	tell_bars(&stage, last_sent(&stage), 1);
+	ask_free(r);
+	step_back(&stage);
+	stage_pass(&stage, 29000);
+	r = get(&stage, QUOTE);
+	cr_expect_str_eq(member(r, "metadata.data_freshness_seconds"), "29.0");
+	cr_expect_str_eq(answer_header(r, "Age"), "29");
+	ask_free(r);
+	stage_pass(&stage, 1000);
+	r = expect_asked(&stage, QUOTE);
+	worker_gone(&stage.worker, r);
+	ask_free(r);
+	stage_pass(&stage, 3600000);
+	r = expect_asked(&stage, BARS);
+	worker_gone(&stage.worker, r);
+	ask_free(r);
+	cr_expect_eq(lookup_session(stage.worker.lookup, ASSET_STOCK), SESSION_UNKNOWN);
+}
+
+Test(lookup, a_value_fetched_after_a_step_back_is_fresh_and_so_is_the_clock)
+{
+	tell_clock(&stage, true, CLOCK_DAY);
+	warm_quote(&stage, "AAPL");
+	step_back(&stage);
+	stage_pass(&stage, 60000);
+	warm_quote(&stage, "AAPL");
+	expect_way(&stage, QUOTE, "book");
+	tell_clock(&stage, false, CLOCK_DAY);
+	cr_expect_eq(lookup_session(stage.worker.lookup, ASSET_STOCK), SESSION_CLOSED);
+}
+
 Test(lookup, a_client_may_tighten_but_not_loosen)
 {
 	struct http_request *r;
@@ -144,6 +190,58 @@ Test(lookup, refusals_are_believed_for_their_time)
 	stage_pass(&stage, 6000);
 	r = expect_asked(&stage, QUOTE);
 	worker_gone(&stage.worker, r);
+	ask_free(r);
+}
+
+Test(lookup, what_a_plan_or_upstream_refuses_is_believed_as_well)
+{
+	struct http_request *r = expect_asked(&stage, QUOTE "?feed=sip");
+
+	tell_error(&stage, last_sent(&stage), E_NOT_ENTITLED, "subscription does not permit");
+	expect_error(r, 403, "NOT_ENTITLED");
+	expect_error(get(&stage, QUOTE "?feed=sip"), 403, "NOT_ENTITLED");
+	r = expect_asked(&stage, BARS);
+	tell_error(&stage, last_sent(&stage), E_INVALID_PARAMETER, "invalid limit");
+	expect_error(r, 400, "INVALID_PARAMETER");
+	expect_error(get(&stage, BARS), 400, "INVALID_PARAMETER");
+	cr_expect_eq(stage.sent_count, 2);
+	stage_pass(&stage, 10000);
+	r = expect_asked(&stage, BARS);
+	worker_gone(&stage.worker, r);
+	ask_free(r);
+}
+
+Test(lookup, a_refusal_that_could_not_be_checked_is_not_believed)
+{
+	struct http_request *r = expect_asked(&stage, QUOTE);
+
+	stage.is_unsure = true;
+	tell_error(&stage, last_sent(&stage), E_SYMBOL_NOT_FOUND, "could not be checked");
+	expect_error(r, 404, "SYMBOL_NOT_FOUND");
+	r = expect_asked(&stage, QUOTE);
+	worker_gone(&stage.worker, r);
+	ask_free(r);
+}
+
+Test(lookup, a_client_may_tighten_refusals_and_old_values_too)
+{
+	struct http_request *r = expect_asked(&stage, BARS);
+
+	tell_error(&stage, last_sent(&stage), E_SYMBOL_NOT_FOUND, "asset not found");
+	expect_error(r, 404, "SYMBOL_NOT_FOUND");
+	stage_pass(&stage, 3000);
+	expect_error(get(&stage, BARS "?max_age_seconds=3.1"), 404, "SYMBOL_NOT_FOUND");
+	r = expect_asked(&stage, BARS "?max_age_seconds=3");
+	worker_gone(&stage.worker, r);
+	ask_free(r);
+	warm_quote(&stage, "AAPL");
+	stage_pass(&stage, 60000);
+	r = expect_asked(&stage, QUOTE "?max_age_seconds=60");
+	tell_error(&stage, last_sent(&stage), E_UPSTREAM_SERVICE_ERROR, "down");
+	expect_error(r, 503, "UPSTREAM_SERVICE_ERROR");
+	r = expect_asked(&stage, QUOTE "?max_age_seconds=61");
+	tell_error(&stage, last_sent(&stage), E_UPSTREAM_SERVICE_ERROR, "down");
+	cr_expect_str_eq(member(r, "metadata.cache"), "stale");
 	ask_free(r);
 }
 
@@ -273,6 +371,32 @@ Test(lookup, bars_without_a_row_are_no_data_unless_they_end_a_walk)
 	tell_bars(&stage, last_sent(&stage), 0);
 	cr_expect_eq(r->status, 200);
 	cr_expect_str_eq(member(r, "data.bars"), "[]");
+	ask_free(r);
+}
+
+Test(lookup, a_clock_is_taken_within_the_open_result_of_another_question)
+{
+	struct http_request *r = expect_asked(&stage, QUOTE);
+	struct quote q = a_quote(&stage, "AAPL");
+
+	tell_begin(&stage, last_sent(&stage), true);
+	tell_clock(&stage, true, CLOCK_DAY);
+	cr_expect_eq(lookup_session(stage.worker.lookup, ASSET_STOCK), SESSION_OPEN);
+	lookup_on_quote(&stage.fetcher, &q, stage.worker.lookup);
+	tell_end(&stage, last_sent(&stage), true, E_OK, "", 1);
+	cr_expect_eq(r->status, 200, "the clock is no value of the result: %s", r->answer);
+	ask_free(r);
+}
+
+Test(lookup, a_clock_is_taken_though_a_clock_was_cut_in_the_middle)
+{
+	struct http_request *r = expect_asked(&stage, "/api/v1/market/status");
+
+	tell_begin(&stage, last_sent(&stage), true);
+	tell_clock(&stage, false, CLOCK_DAY);
+	tell_clock(&stage, true, CLOCK_DAY);
+	cr_expect_eq(lookup_session(stage.worker.lookup, ASSET_STOCK), SESSION_OPEN);
+	worker_gone(&stage.worker, r);
 	ask_free(r);
 }
 

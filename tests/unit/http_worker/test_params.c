@@ -8,6 +8,16 @@ static struct params params;
 static struct route_match match;
 static struct fault fault;
 
+/* Null: no such row. */
+static const struct param *
+params_find(const struct params *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (strcmp(p->at[i].row->name, name) == 0)
+			return &p->at[i];
+	return NULL;
+}
+
 static void
 open_params(void)
 {

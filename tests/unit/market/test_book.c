@@ -52,11 +52,11 @@ held(void)
 }
 
 static bool
-put(int64_t event, int64_t received)
+put(int64_t event, int64_t taken)
 {
-	struct quote q = quote_at(event, received);
+	struct quote q = quote_at(event, 1);
 
-	return book_put_quote(book, &q, 1);
+	return book_put_quote(book, &q, taken, 1);
 }
 
 Test(book, keeps_what_the_market_made_last)
@@ -72,9 +72,17 @@ Test(book, the_same_event_again_is_fresh_again)
 {
 	cr_expect(put(100, 1000));
 	cr_expect(put(100, 2000));
-	cr_expect_eq(held()->received, 2000);
-	cr_expect_not(put(100, 1500), "an answer that was overtaken");
-	cr_expect_eq(held()->received, 2000);
+	cr_expect_eq(book_find(book, BOOK_QUOTE, ASSET_STOCK, "iex", "AAPL", 1)->taken_ns, 2000);
+}
+
+Test(book, the_same_event_is_fresh_again_though_the_wall_clock_stepped_back)
+{
+	struct quote q = quote_at(100, 5000);
+
+	cr_assert(book_put_quote(book, &q, 1000, 1));
+	q.received = 10;
+	cr_expect(book_put_quote(book, &q, 2000, 1));
+	cr_expect_eq(held()->received, 10);
 }
 
 Test(book, what_the_upstream_took_back_is_believed_after_a_while)
@@ -92,12 +100,12 @@ Test(book, tells_kinds_assets_feeds_and_symbols_apart)
 		.asset = ASSET_STOCK, .symbol = "AAPL", .feed = "iex", .event = 1, .received = 1
 	};
 
-	cr_assert(book_put_quote(book, &q, 1));
-	cr_assert(book_put_trade(book, &t, 1));
+	cr_assert(book_put_quote(book, &q, 1, 1));
+	cr_assert(book_put_trade(book, &t, 1, 1));
 	strcpy(q.feed, "sip");
-	cr_assert(book_put_quote(book, &q, 1));
+	cr_assert(book_put_quote(book, &q, 1, 1));
 	q.asset = ASSET_CRYPTO;
-	cr_assert(book_put_quote(book, &q, 1));
+	cr_assert(book_put_quote(book, &q, 1, 1));
 	cr_expect_eq(book_entries(book), 4);
 	cr_expect_null(book_find(book, BOOK_QUOTE, ASSET_STOCK, "iex", "AAP", 1));
 	cr_expect_null(book_find(book, BOOK_TRADE, ASSET_STOCK, "sip", "AAPL", 1));
@@ -125,7 +133,7 @@ Test(book, puts_out_what_was_not_used_the_longest)
 
 	for (uint64_t i = 0; i < 3; i++) {
 		(void)snprintf(q.symbol, sizeof(q.symbol), "S%d", (int)i);
-		cr_assert(book_put_quote(book, &q, 10 + i));
+		cr_assert(book_put_quote(book, &q, 1, 10 + i));
 	}
 	cr_assert_not_null(book_find(book, BOOK_QUOTE, ASSET_STOCK, "iex", "S0", 20));
 	cr_expect_eq(book_oldest(book), 11);
