@@ -2,6 +2,7 @@
 #include "budget.h"
 
 #include "clock.h"
+#include "err.h"
 
 void
 breaker_init(struct breaker *b, unsigned threshold, int64_t floor_ms)
@@ -25,17 +26,20 @@ breaker_wait_ns(const struct breaker *b, int64_t now)
 	return 0;
 }
 
-void
+int
 breaker_started(struct breaker *b, int64_t now)
 {
-	if (b->state == BREAKER_OPEN && now >= b->until_ns)
-		b->state = BREAKER_PROBING;
+	if (b->state != BREAKER_OPEN || now < b->until_ns)
+		return 0;
+	b->state = BREAKER_PROBING;
+	return 1;
 }
 
 static void
-breaker_open(struct breaker *b, int64_t now)
+breaker_open(struct breaker *b, int error, int64_t now)
 {
 	b->state = BREAKER_OPEN;
+	b->error = error;
 	b->until_ns = now + b->open_for_ns;
 	b->open_for_ns *= 2;
 	if (b->open_for_ns > BREAKER_CEILING_NS)
@@ -44,23 +48,30 @@ breaker_open(struct breaker *b, int64_t now)
 }
 
 int
-breaker_ended(struct breaker *b, bool failed, int64_t now)
+breaker_ended(struct breaker *b, bool probe, int error, int64_t now)
 {
 	enum breaker_state before = b->state;
 
-	if (!failed) {
+	if (before != BREAKER_CLOSED && !probe)
+		return 0;
+	if (error == E_OK) {
 		b->state = BREAKER_CLOSED;
 		b->failures = 0;
 		b->open_for_ns = b->floor_ns;
 		return before != BREAKER_CLOSED;
 	}
 	b->failures++;
-	if (before == BREAKER_PROBING ||
-	    (before == BREAKER_CLOSED && b->failures >= b->threshold)) {
-		breaker_open(b, now);
-		return 1;
-	}
-	return 0;
+	if (before == BREAKER_CLOSED && b->failures < b->threshold)
+		return 0;
+	breaker_open(b, error, now);
+	return 1;
+}
+
+/* A bad key stays a bad key whoever asks; everything else is "it fails". */
+int
+breaker_error(const struct breaker *b)
+{
+	return b->error == E_UPSTREAM_AUTHENTICATION_FAILED ? b->error : E_UPSTREAM_SERVICE_ERROR;
 }
 
 const char *

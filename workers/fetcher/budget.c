@@ -16,11 +16,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "err.h"
 #include "hash.h"
 #include "log.h"
 
 /* Longest time one 429 closes the bucket: a reset far away is a broken clock, not a wish. */
 #define CLOSE_MAX_NS (60 * CLOCK_SEC)
+/* More calls a minute than any upstream allows: a header that says so is garbage. */
+#define HEARD_MAX INT64_C(1000000)
 
 static uint64_t
 mark_check(const struct budget_mark *m)
@@ -115,10 +118,17 @@ budget_init(
 	budget_write(b);
 }
 
+/* A bucket the upstream made smaller than the reserve still gives its last token but one: else none, for ever. */
+static double
+budget_reserve(const struct budget *b)
+{
+	return b->reserve < b->limit.burst - 1 ? b->reserve : b->limit.burst - 1;
+}
+
 int
 budget_take(struct budget *b)
 {
-	if (!limit_take(&b->limit, b->reserve, clock_mono()))
+	if (!limit_take(&b->limit, budget_reserve(b), clock_mono()))
 		return 0;
 	budget_write(b);
 	return 1;
@@ -136,7 +146,8 @@ budget_charge(struct budget *b, unsigned calls)
 int64_t
 budget_wait_ns(struct budget *b, unsigned calls)
 {
-	return limit_wait_ns(&b->limit, b->reserve + (calls > 0 ? calls - 1 : 0), clock_mono());
+	return limit_wait_ns(
+	    &b->limit, budget_reserve(b) + (calls > 0 ? calls - 1 : 0), clock_mono());
 }
 
 double
@@ -151,8 +162,9 @@ budget_hear(struct budget *b, int64_t limit, int64_t remaining)
 	int64_t now = clock_mono();
 	double burst;
 
-	if (limit > 0) {
+	if (limit > 0 && limit <= HEARD_MAX) {
 		burst = (double)limit < b->per_minute ? (double)limit : b->per_minute;
+		burst = burst > 1 ? burst : 1;
 		(void)limit_left(&b->limit, now); /* what passed counts at the old rate */
 		b->limit.burst = burst;
 		b->limit.per_second = burst / 60;
@@ -183,16 +195,36 @@ budget_accepted(struct budget *b)
 	b->refusals = 0;
 }
 
+/* The whole file gets its blocks: a store into a mapped hole would be a SIGBUS on a full disk. */
+static int
+budget_file_fill(int fd, off_t bytes)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) != 0)
+		return E_SYSTEM;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return E_SYSTEM;
+	}
+	if (st.st_size != bytes && ftruncate(fd, bytes) != 0)
+		return E_SYSTEM;
+	if ((r = posix_fallocate(fd, 0, bytes)) != 0) {
+		errno = r;
+		return E_SYSTEM;
+	}
+	return E_OK;
+}
+
 struct budget_mark *
 budget_file_open(const char *path, unsigned count)
 {
 	size_t bytes = count * BUDGET_MARKS * sizeof(struct budget_mark);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct stat st;
 	void *p = MAP_FAILED;
 
-	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    (st.st_size == (off_t)bytes || ftruncate(fd, (off_t)bytes) == 0))
+	if (fd != -1 && budget_file_fill(fd, (off_t)bytes) == E_OK)
 		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		log_warn("%s: the budget is not kept over restarts: %s", path, strerror(errno));

@@ -57,6 +57,7 @@ struct breaker {			/* embedded */
 	int64_t		 floor_ns;
 	int64_t		 open_for_ns;		/* how long the next opening lasts */
 	int64_t		 until_ns;		/* monotonic */
+	int		 error;			/* it was opened by; E_OK when it never was */
 	enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING } state;
 };
 #define BREAKER_CEILING_NS (INT64_C(30) * 1000000000)
@@ -64,9 +65,12 @@ struct breaker {			/* embedded */
 void	breaker_init(struct breaker *, unsigned threshold, int64_t floor_ms);
 /* How long no call may start; 0 when one may. While the one call that probes is out: what is usual. */
 int64_t	breaker_wait_ns(const struct breaker *, int64_t now_ns);
-void	breaker_started(struct breaker *, int64_t now_ns);	/* a call leaves; may be the probe */
-/* A call ended. Returns 1 when the breaker opened or closed by it. */
-int	breaker_ended(struct breaker *, bool failed, int64_t now_ns);
+int	breaker_started(struct breaker *, int64_t now_ns);	/* a call leaves: 1 when it is the probe */
+/* A call ended; `error` is E_OK unless the upstream failed. Unless the breaker is closed only the probe counts:
+ * others left before it opened. Returns 1 when the breaker opened or closed by it. */
+int	breaker_ended(struct breaker *, bool probe, int error, int64_t now_ns);
+/* What those are told who are not let through. */
+int	breaker_error(const struct breaker *);
 const char *breaker_state_name(enum breaker_state);
 
 #endif /* BUDGET_H */

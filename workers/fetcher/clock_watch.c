@@ -52,7 +52,8 @@ clock_watch_on_answer(const struct answer *answer, void *owner)
 		wait =
 		    clock_watch_next_ms(&f->clock.now, clock_wall() - f->clock.now.received, wait);
 	}
-	loop_timer_set(&f->clock.timer, wait);
+	if (!f->draining)
+		loop_timer_set(&f->clock.timer, wait);
 }
 
 static void
@@ -70,6 +71,8 @@ clock_watch_on_timer(void *owner)
 	};
 	struct asker me = { .done = clock_watch_on_answer, .owner = f };
 
+	if (f->draining)
+		return; /* a process that ends would wait for the answer */
 	if (f->has_key) {
 		plan_ask(f, &fetch, &me);
 		return;

@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "decode_record.h"
 #include "hash.h"
 #include "mem.h"
@@ -214,21 +216,28 @@ has_member(const json_t *object, const char *key)
 	return v != NULL && !json_is_null(v);
 }
 
-/* The snapshot's own record goes first, its parts follow. */
-static int
-take_snapshot(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
-    struct records *out)
+static void
+snapshot_add(const struct decode *d, const char *symbol, struct records *out)
 {
-	size_t own = out->count;
 	struct snapshot *s = &records_add(out, MSG_SNAPSHOT)->v.snapshot;
-	uint64_t parts = 0;
-	int r = E_OK;
 
 	s->asset = d->asset;
 	s->source = d->source;
 	s->received = d->received;
 	text_copy(s->symbol, sizeof(s->symbol), symbol);
 	text_copy(s->feed, sizeof(s->feed), d->feed);
+}
+
+/* The snapshot's own record goes first, its parts follow. */
+static int
+take_snapshot(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	size_t own = out->count;
+	uint64_t parts = 0;
+	int r = E_OK;
+
+	snapshot_add(d, symbol, out);
 	if (!json_is_object(from))
 		return decode_refuse(d, MSG_SNAPSHOT, "the record is not an object");
 	for (size_t i = 0; i < sizeof(snapshot_rows) / sizeof(snapshot_rows[0]) && r == E_OK; i++) {
@@ -248,12 +257,73 @@ take_snapshot(const struct body *b, struct decode *d, const char *symbol, const 
 	return r;
 }
 
-/* Rows come in order of time: one that steps back means that a page came twice or was mixed up. */
+/* How long a bar lasts: 15Min, 1Hour, 1Day, 1Week, 3Month. */
+static int64_t
+timeframe_ns(const char *text)
+{
+	char *unit;
+	int64_t n = strtol(text, &unit, 10);
+
+	n = n > 0 && n < 1000 ? n : 1;
+	if (unit[0] == 'H')
+		return n * 3600 * CLOCK_SEC;
+	if (unit[0] == 'D')
+		return n * CLOCK_DAY;
+	if (unit[0] == 'W')
+		return n * 7 * CLOCK_DAY;
+	return strcmp(unit, "M") == 0 || strncmp(unit, "Mo", 2) == 0 ? n * 31 * CLOCK_DAY
+								     : n * 60 * CLOCK_SEC;
+}
+
+/* A bar is stamped with its beginning: the one the asked range begins in may be stamped before it. */
+static int
+bar_is_in_range(const struct decode *d, const struct bar *bar)
+{
+	if (d->end != 0 && bar->event > d->end)
+		return 0;
+	return d->start == 0 || bar->event > d->start - timeframe_ns(d->timeframe);
+}
+
+static int
+bars_are_same(const struct record *a, const struct record *b)
+{
+	struct bar x, y;
+
+	if (a->type != MSG_BAR || b->type != MSG_BAR)
+		return 0;
+	memcpy(&x, &a->v.bar, sizeof(x));
+	memcpy(&y, &b->v.bar, sizeof(y));
+	x.received = y.received = 0;
+	return memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+/* The row that was added last, after one at `before`. E_ABSENT: it is that one again, and was taken out. */
+static int
+bar_follows(struct decode *d, int64_t before, bool is_first, struct records *out)
+{
+	const struct record *row = &out->at[out->count - 1];
+	int64_t now = row->v.bar.event;
+
+	if (!bar_is_in_range(d, &row->v.bar))
+		return decode_refuse(
+		    d, MSG_BAR, "a row is outside of the range that was asked for");
+	if (before == 0 || (d->descending ? now < before : now > before))
+		return E_OK;
+	if (now != before)
+		return decode_refuse(d, MSG_BAR, "rows are out of order");
+	if (!is_first || out->count < 2 || !bars_are_same(row - 1, row))
+		return decode_refuse(d, MSG_BAR, "two rows of one instant");
+	records_cut(out, out->count - 1);
+	return E_ABSENT;
+}
+
+/* Rows come in order of time: one that steps back means that a page came twice or was mixed up. A page may begin
+ * with the row the one before ended with. */
 static int
 take_bars(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
     struct records *out)
 {
-	int64_t before = d->last_event, now;
+	int64_t before = d->last_event;
 	int r = E_OK;
 
 	if (!json_is_array(from))
@@ -262,10 +332,12 @@ take_bars(const struct body *b, struct decode *d, const char *symbol, const json
 		return E_ABSENT;
 	for (size_t i = 0; i < json_array_size(from) && r == E_OK; i++) {
 		r = take_part(b, d, symbol, BAR_SERIES, json_array_get(from, i), out);
-		now = out->at[out->count - 1].v.bar.event;
-		if (r == E_OK && before != 0 && (d->descending ? now > before : now < before))
-			r = decode_refuse(d, MSG_BAR, "rows are out of order");
-		before = now;
+		if (r == E_OK)
+			r = bar_follows(d, before, i == 0, out);
+		if (r == E_OK)
+			before = out->at[out->count - 1].v.bar.event;
+		else if (r == E_ABSENT)
+			r = E_OK;
 	}
 	if (r == E_OK)
 		d->last_event = before;
@@ -333,12 +405,14 @@ body_chain(
 	     at = json_object_iter_next((json_t *)map, at)) {
 		name = json_object_iter_key(at);
 		from = json_object_iter_value(at);
-		if (json_is_null(from))
-			continue;
 		if (symbol_option(name, symbol) != E_OK || strcmp(name, symbol) != 0)
 			r = decode_refuse(d, MSG_SNAPSHOT, "a key is not an option contract");
 		else
-			r = body_take(b, d, symbol, from, out);
+			r = json_is_null(from) ? E_ABSENT : body_take(b, d, symbol, from, out);
+		if (r == E_ABSENT) { /* nothing trades it, but it is listed */
+			snapshot_add(d, symbol, out);
+			r = E_OK;
+		}
 		good += r == E_OK;
 		bad += r == E_DATA_VALIDATION_ERROR;
 	}
@@ -363,8 +437,12 @@ body_clock(const struct body *b, struct decode *d, struct records *out)
 int
 body_asset(const struct body *b, struct decode *d)
 {
-	if (json_is_string(json_object_get(b->root, "symbol")))
+	const char *symbol = json_string_value(json_object_get(b->root, "symbol"));
+
+	if (symbol != NULL && (d->asked == NULL || strcmp(symbol, d->asked) == 0))
 		return E_OK;
+	if (symbol != NULL)
+		return decode_refuse(d, MSG_MARKET_CLOCK, "the body describes another asset");
 	return decode_refuse(d, MSG_MARKET_CLOCK, "the body describes no asset");
 }
 

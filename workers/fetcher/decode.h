@@ -46,6 +46,8 @@ struct decode {
 	int64_t		 received;
 	const char	*feed, *timeframe, *adjustment;
 	bool		 descending;		/* bars: the order asked of the upstream */
+	int64_t		 start, end;		/* bars: asked range, both inclusive; 0 is open */
+	const char	*asked;			/* asset: its symbol; null: any */
 	int64_t		 last_event;		/* bars: of the row before, over pages; 0 at first */
 	/* out, with E_DATA_VALIDATION_ERROR */
 	enum msg_type	 refused;
@@ -64,9 +66,10 @@ int	 body_parse(const uint8_t *, size_t, struct body **, const char **why) MUST_
 void	 body_free(struct body **);
 
 /* Adds the records of one symbol. E_ABSENT: upstream has nothing for it; E_DATA_VALIDATION_ERROR: what it has
- * breaks the schema, nothing was added. Bars: all rows of this page. */
+ * breaks the schema, nothing was added. Bars: all rows of this page; when the first repeats the last record that
+ * is there already, it is left out. */
 int	 body_symbol(const struct body *, struct decode *, const char *symbol, struct records *) MUST_CHECK;
-/* Adds every contract of a chain's page; those that break the schema are left out and counted. E_ABSENT: none. */
+/* Adds every contract of a chain's page, also those that have no part at all; those that break the schema are left out and counted. E_ABSENT: none. */
 int	 body_chain(const struct body *, struct decode *, struct records *, size_t *contracts, size_t *refused) MUST_CHECK;
 int	 body_clock(const struct body *, struct decode *, struct records *) MUST_CHECK;
 int	 body_asset(const struct body *, struct decode *) MUST_CHECK;	/* E_OK: it describes one */

@@ -54,7 +54,7 @@ exchange_on_body(char *data, size_t one, size_t len, void *owner)
 	return 0;
 }
 
-/* The value of a header line when it has this name; null otherwise. */
+/* The value of a header line when it has this name; null otherwise, and when it is longer than any such value. */
 static const char *
 header_value(const char *line, size_t len, const char *name, char *out, size_t size)
 {
@@ -66,8 +66,7 @@ header_value(const char *line, size_t len, const char *name, char *out, size_t s
 		len--;
 	while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' '))
 		len--;
-	text_copy_n(out, size, line, len);
-	return out;
+	return text_copy_n(out, size, line, len) == E_OK && strlen(out) == len ? out : NULL;
 }
 
 static void

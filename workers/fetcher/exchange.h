@@ -36,6 +36,7 @@ struct exchange {			/* the upstream's until `done` was called, and that turn ove
 	/* the asker's notes, for the audit */
 	const struct endpoint_row *row;
 	unsigned	 symbols, try;
+	bool		 is_probe;	/* of its family's breaker */
 	int64_t		 timeout_ms;
 	double		 budget_left;
 	int		 outcome;
@@ -64,6 +65,7 @@ struct verdict {		/* what a call's answer means for those who asked */
 	bool		 failing;	/* counts for the circuit breaker */
 	bool		 absent;	/* 404 in the upstream's own words */
 	bool		 refused;	/* the request, not its rate or its sender: a symbol may be to blame */
+	bool		 names_symbol;	/* refused, and its words are about a symbol */
 	char		 culprit[32];	/* the symbol it named, "" when none */
 	char		 reason[256];
 	struct body	*body;		/* owned; null when there is none */

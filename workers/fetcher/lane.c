@@ -10,6 +10,8 @@
 
 /* A batch that was tried before may start while there is so much time left for its answer. */
 #define AGAIN_MIN_NS (100 * CLOCK_MS)
+/* Cuts of one batch: one culprit among a hundred symbols takes seven, two at most fourteen. */
+#define SPLITS_MAX 14
 
 unsigned
 lane_label(enum lane lane)
@@ -78,7 +80,11 @@ batch_new(struct fetcher *f, const struct endpoint_row *row, const char *feed, e
 void
 batch_free(struct batch **bp)
 {
+	struct splits *s = (*bp)->splits;
+
 	assert(TAILQ_EMPTY(&(*bp)->jobs));
+	if (s != NULL && --s->batches == 0)
+		mem_free(&s);
 	mem_free(bp);
 }
 
@@ -128,9 +134,19 @@ batch_fail(struct batch *b, int error, uint64_t retry_ms, const char *reason)
 struct batch *
 batch_split(struct batch *b)
 {
-	struct batch *half = batch_new(b->fetcher, b->row, b->feed, b->lane);
+	struct batch *half;
 	struct job *job;
 
+	if (b->splits == NULL) {
+		b->splits = mem_alloc(sizeof(*b->splits));
+		*b->splits = (struct splits){ .batches = 1, .left = SPLITS_MAX };
+	}
+	if (b->splits->left == 0)
+		return NULL;
+	b->splits->left--;
+	half = batch_new(b->fetcher, b->row, b->feed, b->lane);
+	half->splits = b->splits;
+	half->splits->batches++;
 	half->departed = b->departed;
 	for (unsigned n = b->count / 2; n > 0; n--) {
 		job = TAILQ_LAST(&b->jobs, jobs);

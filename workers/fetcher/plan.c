@@ -110,8 +110,8 @@ plan_admits(struct fetcher *f, const struct msg_fetch *fetch, const struct endpo
 		snprintf(reason, sizeof(reason),
 		    "the %s upstream keeps failing; it is asked again later",
 		    label_text(LABELS_family, plan_family(row)));
-		publish_refusal(f, fetch, who, E_UPSTREAM_SERVICE_ERROR,
-		    (uint64_t)(wait / CLOCK_MS + 1), reason);
+		publish_refusal(
+		    f, fetch, who, breaker_error(breaker), (uint64_t)(wait / CLOCK_MS + 1), reason);
 		return 0;
 	}
 	if (f->draining && who->peer != NULL)

@@ -62,6 +62,11 @@ struct job {
 };
 TAILQ_HEAD(jobs, job);
 
+struct splits {			/* shared by all parts of what was one batch */
+	unsigned	 batches;	/* that hold it: the last one frees it */
+	unsigned	 left;		/* how often one of them may still be cut in halves */
+};
+
 struct batch {
 	TAILQ_ENTRY(batch) link;	/* in its lane, while it waits */
 	struct fetcher	*fetcher;
@@ -76,6 +81,7 @@ struct batch {
 	bool		 departed;	/* was under way at least once */
 	unsigned	 tries;		/* of this page */
 	unsigned	 culprits;	/* symbols taken out of it so far */
+	struct splits	*splits;	/* null: it was never cut */
 	unsigned	 pages;
 	int		 last_error;	/* of the try before */
 	char		 last_reason[256];
@@ -84,6 +90,7 @@ struct batch {
 	uint64_t	 rows, rows_max;
 	bool		 newest_first;	/* asked so of the upstream */
 	bool		 incomplete;	/* contracts were refused */
+	bool		 cut;		/* more rows came than were asked for */
 	int64_t		 last_event;
 };
 TAILQ_HEAD(batches, batch);
@@ -119,7 +126,8 @@ struct batch *batch_new(struct fetcher *, const struct endpoint_row *, const cha
 void	batch_add(struct batch *, struct job *);
 void	batch_free(struct batch **);			/* without jobs, not in a lane */
 void	batch_fail(struct batch *, int error, uint64_t retry_ms, const char *reason); /* every job; a waiting one goes */
-struct batch *batch_split(struct batch *);		/* the second half of its jobs, in a batch of their own */
+/* The second half of its jobs, in a batch of their own; null when what it was part of was cut often enough. */
+struct batch *batch_split(struct batch *);
 int	batch_repeats_symbol(const struct batch *, const struct job *);	/* an earlier job asks for the same */
 void	lane_enter(struct batch *, bool at_front);
 void	lane_leave(struct batch *);

@@ -12,6 +12,8 @@
 #include "log.h"
 #include "text.h"
 
+#define FRAME_HEAD_BYTES 4 /* see chan.h */
+
 unsigned
 publish_kind(enum msg_type type)
 {
@@ -47,14 +49,29 @@ publish_lose(struct fetcher *f, size_t records)
 static void
 publish_record(struct fetcher *f, enum msg_type type, const void *value)
 {
-	if (journal_append(f->journal, type, value) == E_OK) {
-		metric_add(&f->proc->stats, M_JOURNAL_RECORDS, publish_kind(type), 0, 1);
+	int r = journal_append(f->journal, type, value);
+
+	if (r == E_OK) {
+		f->gathered[publish_kind(type)]++;
 		return;
 	}
-	if (!f->journal_full)
+	if (r != E_FULL)
+		log_error("journal: a record cannot be kept: %s", err_name(r));
+	else if (!f->journal_full)
 		log_error("journal: full; journal.on_full is %s", f->proc->conf.journal_on_full);
-	f->journal_full = true;
+	f->journal_full = f->journal_full || r == E_FULL;
 	publish_lose(f, 1);
+}
+
+/* What was gathered is in the journal now, or nowhere. */
+static void
+publish_count(struct fetcher *f, bool kept)
+{
+	for (unsigned i = 0; i < LABEL_kind_COUNT; i++) {
+		if (kept && f->gathered[i] > 0)
+			metric_add(&f->proc->stats, M_JOURNAL_RECORDS, i, 0, f->gathered[i]);
+		f->gathered[i] = 0;
+	}
 }
 
 void
@@ -111,6 +128,7 @@ publish_flush(struct fetcher *f, const struct exchange *e)
 			log_error("journal: cannot be written; %zu records are not kept", lost);
 		publish_lose(f, lost);
 	}
+	publish_count(f, r == E_OK);
 	f->journal_failing = r != E_OK;
 	publish_position(f);
 	r = f->refusing ? E_OVERLOADED : E_OK;
@@ -137,6 +155,7 @@ result_end(struct msg_result_end *m, const struct answer *a, uint64_t ticket)
 	memset(m, 0, sizeof(*m));
 	m->ticket = ticket;
 	m->error = a->error;
+	m->definite = a->definite;
 	m->retry_ms = a->retry_ms;
 	m->count = a->error == E_OK ? a->records.count : 0;
 	m->complete = a->complete;
@@ -157,6 +176,13 @@ message_bound(enum msg_type type)
 	return desc->size + 3 * desc->field_count + 8;
 }
 
+/* The same in frames: a head for each that is full, for the one that is open by now and for the last. */
+static size_t
+framed(size_t n)
+{
+	return n + FRAME_HEAD_BYTES * (n / CHAN_FRAME_FULL + 2);
+}
+
 static size_t
 answer_bound(const struct answer *a)
 {
@@ -164,7 +190,7 @@ answer_bound(const struct answer *a)
 
 	for (size_t i = 0; i < a->records.count; i++)
 		n += message_bound(a->records.at[i].type);
-	return n;
+	return framed(n);
 }
 
 /* What it takes exactly; only worked out where the bound does not fit. */
@@ -182,7 +208,7 @@ answer_size(const struct answer *a)
 		buf_reset(&one);
 	}
 	buf_fini(&one);
-	return n;
+	return framed(n);
 }
 
 static int

@@ -45,6 +45,7 @@ batch_leave(struct batch *b, const char *path)
 	int64_t now = clock_mono(), limit_ms = f->proc->conf.upstream_timeout;
 	int64_t left_ms = batch_patience_ns(b, now) / CLOCK_MS;
 	struct exchange *call;
+	bool is_probe;
 
 	b->tries++;
 	if (!b->departed && b->count > 1)
@@ -53,13 +54,14 @@ batch_leave(struct batch *b, const char *path)
 	b->departed = b->sealed = true;
 	b->state = BATCH_TRAVELLING;
 	f->plan.in_flight[b->row->host]++;
-	breaker_started(plan_breaker(f, b->row), now);
+	is_probe = breaker_started(plan_breaker(f, b->row), now);
 	if (left_ms < limit_ms)
 		limit_ms = left_ms > 1 ? left_ms : 1;
 	call = upstream_call(f->upstream, b->row->host, path, limit_ms, batch_settle, b);
 	call->row = b->row;
 	call->symbols = b->row->shape == SHAPE_CLOCK ? 0 : b->count;
 	call->try = b->tries;
+	call->is_probe = is_probe;
 }
 
 static void
@@ -94,8 +96,7 @@ plan_next(struct fetcher *f, enum endpoint_host host, int64_t now, int64_t *soon
 			wait = breaker_wait_ns(breaker, now);
 			if (wait > 0 && breaker->state == BREAKER_OPEN)
 				batch_fail(b,
-				    b->last_error != E_OK ? b->last_error
-							  : E_UPSTREAM_SERVICE_ERROR,
+				    b->last_error != E_OK ? b->last_error : breaker_error(breaker),
 				    (uint64_t)(wait / CLOCK_MS + 1),
 				    b->last_error != E_OK ? b->last_reason
 							  : "the upstream keeps failing");

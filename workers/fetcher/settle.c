@@ -52,7 +52,8 @@ settle_breaker(struct fetcher *f, const struct exchange *c, const struct verdict
 	unsigned family = plan_family(c->row);
 	const char *name = label_text(LABELS_family, family);
 
-	if (timeout_is_ours(f, c, b) || !breaker_ended(b, v->failing, clock_mono()))
+	if (timeout_is_ours(f, c, b) ||
+	    !breaker_ended(b, c->is_probe, v->failing ? v->error : E_OK, clock_mono()))
 		return;
 	if (b->state == BREAKER_OPEN)
 		log_warn("upstream %s: circuit breaker open for %" PRId64 " ms: %s", name,
@@ -71,7 +72,7 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 {
 	struct stats *stats = &f->proc->stats;
 	unsigned endpoint = (unsigned)c->row->index;
-	bool is_well = !v->failing && v->error != E_UPSTREAM_AUTHENTICATION_FAILED;
+	bool is_well = !v->failing;
 
 	settle_budget(f, c);
 	settle_breaker(f, c, v);
@@ -183,7 +184,10 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 		.received = c->received_ns,
 		.feed = b->feed,
 		.timeframe = first->timeframe,
-		.adjustment = first->adjustment };
+		.adjustment = first->adjustment,
+		.asked = first->symbol,
+		.start = first->start,
+		.end = first->end };
 
 	if (b->row->asset == ASSET_STOCK && first->adjustment[0] == '\0')
 		d.adjustment = "raw";
@@ -206,6 +210,24 @@ batch_find(const struct batch *b, const char *symbol)
 	return NULL;
 }
 
+/* Cut too often, nobody can tell who is to blame: no verdict on any of them. */
+static void
+settle_halves(struct batch *b, const struct verdict *v)
+{
+	struct batch *half = batch_split(b);
+	char reason[256];
+
+	b->culprits = 0;
+	if (half != NULL) {
+		lane_return(half, 0);
+		lane_return(b, 0);
+		return;
+	}
+	snprintf(reason, sizeof(reason),
+	    "upstream refused several symbols at once without naming one: %.180s", v->reason);
+	batch_fail(b, E_UPSTREAM_SERVICE_ERROR, 1000, reason);
+}
+
 /* Upstream refuses the whole call for one symbol. Asking again for the rest is no further try: the upstream
  * works, and each time the batch is smaller. */
 static void
@@ -216,14 +238,13 @@ settle_culprit(struct batch *b, const struct verdict *v)
 
 	b->tries--;
 	if (job == NULL || b->culprits >= CULPRITS_MAX) {
-		b->culprits = 0;
-		lane_return(batch_split(b), 0);
-		lane_return(b, 0);
+		settle_halves(b, v);
 		return;
 	}
 	b->culprits++;
 	for (; job != NULL; job = batch_find(b, v->culprit)) {
 		metric_add(&f->proc->stats, M_UPSTREAM_CULPRITS, (unsigned)b->row->index, 0, 1);
+		job->answer.definite = true;
 		job_fail(job, E_INVALID_SYMBOL_FORMAT, 0, v->reason);
 	}
 	if (b->count > 0)
@@ -274,6 +295,18 @@ settle_absent(struct batch *b, const struct decode *d, const struct exchange *c)
 	}
 }
 
+/* What was refused for the question's own sake is a verdict on it; a page token of ours is no part of it. */
+static void
+settle_refusal(struct batch *b, const struct verdict *v)
+{
+	bool definite = (v->refused || v->error == E_NOT_ENTITLED) && b->pages == 0;
+	struct job *job;
+
+	TAILQ_FOREACH (job, &b->jobs, link)
+		job->answer.definite = definite;
+	batch_fail(b, v->error, settle_retry_ms(b, v), v->reason);
+}
+
 static void
 settle_error(struct batch *b, const struct verdict *v, const struct exchange *c)
 {
@@ -285,10 +318,10 @@ settle_error(struct batch *b, const struct verdict *v, const struct exchange *c)
 		log_debug("upstream %s: the audit of a failed call was not kept", b->row->name);
 	if (v->absent)
 		settle_absent(b, &d, c);
-	else if (v->refused && b->count > 1)
+	else if (v->refused && v->names_symbol && b->count > 1)
 		settle_culprit(b, v);
 	else if (!settle_again(b, v))
-		batch_fail(b, v->error, settle_retry_ms(b, v), v->reason);
+		settle_refusal(b, v);
 }
 
 /* After the body was read: one that breaks the schema counts as invalid, whatever its status. */

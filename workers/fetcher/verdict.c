@@ -75,6 +75,7 @@ verdict_of_request(struct verdict *v, const char *message)
 
 	verdict_find_culprit(v, message);
 	v->refused = true;
+	v->names_symbol = strcasestr(message, "symbol") != NULL;
 	if (strcasestr(message, "invalid symbol") != NULL)
 		error = E_INVALID_SYMBOL_FORMAT;
 	else if (strcasestr(message, "end should not be before start") != NULL ||
@@ -101,12 +102,14 @@ verdict_of_client_error(struct verdict *v, const struct exchange *c)
 	} else if (c->status == 401) {
 		verdict_set(v, E_UPSTREAM_AUTHENTICATION_FAILED, LABEL_outcome_UNAUTHENTICATED,
 		    "upstream answered 401: the key is wrong or was revoked");
+		v->failing = true;
 	} else if ((c->status == 402 || c->status == 403 || c->status == 422) &&
 		   message_is_about_plan(message, code)) {
 		verdict_set(v, E_NOT_ENTITLED, LABEL_outcome_NOT_ENTITLED, message);
 	} else if (c->status == 403) {
 		verdict_set(
 		    v, E_UPSTREAM_AUTHENTICATION_FAILED, LABEL_outcome_UNAUTHENTICATED, message);
+		v->failing = true;
 	} else if (c->status == 404 && v->body != NULL) {
 		verdict_set(v, E_NOT_FOUND, LABEL_outcome_NOT_FOUND, message);
 		v->absent = true;

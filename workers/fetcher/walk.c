@@ -49,12 +49,12 @@ walk_read(
 		log_warn("%s: refused what upstream %s sent: %s", job->fetch.symbol, b->row->name,
 		    d->why);
 	}
-	/* More than was asked for: the token behind them does not lead to the rest. */
+	/* More than was asked for: the token behind them does not lead to the rest, so it is not handed out. */
 	room = b->rows_max - b->rows;
 	if (b->row->shape == SHAPE_BARS && *rows > room) {
 		records_cut(out, from + room);
 		*rows = room;
-		b->incomplete = true;
+		b->incomplete = b->cut = true;
 	}
 	return r;
 }
@@ -64,6 +64,8 @@ walk_finish(struct batch *b, const char *token)
 {
 	struct job *job = TAILQ_FIRST(&b->jobs);
 
+	if (b->cut)
+		token = "";
 	if (b->rows == 0 && token[0] == '\0' && job->fetch.page_token[0] == '\0') {
 		missing_decide(job);
 		return;

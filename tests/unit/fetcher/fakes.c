@@ -246,8 +246,8 @@ int
 journal_append(struct journal *j, enum msg_type type, const void *value)
 {
 	(void)j, (void)value;
-	if (the_fake->journal_is_full)
-		return E_FULL;
+	if (the_fake->journal_is_full || the_fake->journal_refuses != E_OK)
+		return the_fake->journal_is_full ? E_FULL : the_fake->journal_refuses;
 	the_fake->appended++;
 	the_fake->kinds[type]++;
 	return E_OK;

@@ -32,6 +32,7 @@ struct fake {
 	unsigned	 appended, flushed, flushes;
 	unsigned	 kinds[MSG_TYPE_MAX];
 	bool		 journal_is_full;
+	int		 journal_refuses;	/* each record, with this error */
 	bool		 loading;	/* the upstream cannot be called yet */
 	size_t		 room;		/* of every channel */
 	unsigned	 finished;

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "clock.h"
+#include "err.h"
 
 #define MS CLOCK_MS
 
@@ -11,7 +12,7 @@ static void
 fail(struct breaker *b, int times, int64_t now)
 {
 	for (int i = 0; i < times; i++)
-		breaker_ended(b, true, now);
+		breaker_ended(b, b->state == BREAKER_PROBING, E_UPSTREAM_TIMEOUT, now);
 }
 
 Test(breaker, opens_after_so_many_failures_in_a_row)
@@ -21,10 +22,10 @@ Test(breaker, opens_after_so_many_failures_in_a_row)
 	breaker_init(&b, 3, 2000);
 	fail(&b, 2, 0);
 	cr_expect_eq(breaker_wait_ns(&b, 0), 0);
-	breaker_ended(&b, false, 0);
+	breaker_ended(&b, false, E_OK, 0);
 	fail(&b, 2, 0);
 	cr_expect_eq(breaker_wait_ns(&b, 0), 0, "a success in between starts the count again");
-	cr_expect(breaker_ended(&b, true, 0), "the change is told");
+	cr_expect(breaker_ended(&b, false, E_UPSTREAM_TIMEOUT, 0), "the change is told");
 	cr_expect_eq(b.state, BREAKER_OPEN);
 	cr_expect_eq(breaker_wait_ns(&b, 500 * MS), 1500 * MS);
 }
@@ -36,10 +37,10 @@ Test(breaker, lets_one_call_probe_and_closes_when_it_succeeds)
 	breaker_init(&b, 1, 2000);
 	fail(&b, 1, 0);
 	cr_expect_eq(breaker_wait_ns(&b, 2000 * MS), 0);
-	breaker_started(&b, 2000 * MS);
+	cr_expect(breaker_started(&b, 2000 * MS), "it is the probe");
 	cr_expect_eq(b.state, BREAKER_PROBING);
 	cr_expect_gt(breaker_wait_ns(&b, 2000 * MS), 0, "only one at a time");
-	cr_expect(breaker_ended(&b, false, 2100 * MS));
+	cr_expect(breaker_ended(&b, true, E_OK, 2100 * MS));
 	cr_expect_eq(b.state, BREAKER_CLOSED);
 	cr_expect_eq(breaker_wait_ns(&b, 2100 * MS), 0);
 }
@@ -55,13 +56,13 @@ Test(breaker, a_failed_probe_doubles_the_time_up_to_thirty_seconds)
 		cr_expect_eq(breaker_wait_ns(&b, now), wait);
 		now += wait;
 		breaker_started(&b, now);
-		breaker_ended(&b, true, now);
+		breaker_ended(&b, true, E_UPSTREAM_TIMEOUT, now);
 		wait = wait * 2 < 30000 * MS ? wait * 2 : 30000 * MS;
 	}
 	cr_expect_eq(breaker_wait_ns(&b, now), 30000 * MS);
 	now += 30000 * MS;
 	breaker_started(&b, now);
-	breaker_ended(&b, false, now);
+	breaker_ended(&b, true, E_OK, now);
 	fail(&b, 1, now);
 	cr_expect_eq(breaker_wait_ns(&b, now), 2000 * MS, "after a success it starts over");
 }
@@ -74,4 +75,33 @@ Test(breaker, failures_of_calls_that_left_before_it_opened_change_nothing)
 	fail(&b, 2, 0);
 	fail(&b, 5, 1000 * MS);
 	cr_expect_eq(breaker_wait_ns(&b, 1000 * MS), 1000 * MS);
+}
+
+Test(breaker, only_the_probe_decides_while_it_is_under_way)
+{
+	struct breaker b;
+
+	breaker_init(&b, 1, 2000);
+	fail(&b, 1, 0);
+	cr_expect(!breaker_ended(&b, false, E_OK, 1000 * MS), "it left before");
+	cr_expect_eq(b.state, BREAKER_OPEN);
+	cr_expect(breaker_started(&b, 2000 * MS));
+	cr_expect(!breaker_started(&b, 2000 * MS));
+	cr_expect(!breaker_ended(&b, false, E_OK, 2050 * MS));
+	cr_expect(!breaker_ended(&b, false, E_UPSTREAM_TIMEOUT, 2060 * MS));
+	cr_expect_eq(b.state, BREAKER_PROBING);
+	cr_expect(breaker_ended(&b, true, E_OK, 2100 * MS));
+	cr_expect_eq(b.state, BREAKER_CLOSED);
+}
+
+Test(breaker, remembers_that_it_was_a_bad_key)
+{
+	struct breaker b;
+
+	breaker_init(&b, 1, 2000);
+	breaker_ended(&b, false, E_UPSTREAM_AUTHENTICATION_FAILED, 0);
+	cr_expect_eq(breaker_error(&b), E_UPSTREAM_AUTHENTICATION_FAILED);
+	breaker_started(&b, 2000 * MS);
+	breaker_ended(&b, true, E_UPSTREAM_TIMEOUT, 2000 * MS);
+	cr_expect_eq(breaker_error(&b), E_UPSTREAM_SERVICE_ERROR);
 }

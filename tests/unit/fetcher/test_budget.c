@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -148,6 +149,38 @@ Test(budget, headers_lower_and_never_raise)
 	cr_expect_float_eq(b.limit.per_second, 1, 1e-6);
 }
 
+Test(budget, a_limit_below_the_reserve_slows_it_down_and_never_stops_it)
+{
+	struct budget b;
+
+	budget_init(&b, 200, 10, NULL, 1);
+	budget_hear(&b, 10, -1);
+	budget_hear(&b, 1, -1);
+	cr_expect(budget_take(&b));
+	cr_expect(!budget_take(&b));
+	cr_expect_leq(budget_wait_ns(&b, 1), 60 * CLOCK_SEC + 1);
+	set_clock(START + 60 * CLOCK_SEC + 1);
+	cr_expect(budget_take(&b));
+	budget_hear(&b, 200, -1);
+	cr_expect_float_eq(b.limit.burst, 200, 1e-6);
+	set_clock(START + 180 * CLOCK_SEC);
+	cr_expect_float_eq(budget_left(&b), 200, 1e-6);
+}
+
+Test(budget, headers_that_make_no_sense_are_ignored)
+{
+	static const int64_t senseless[] = { 0, -1, -7, INT64_MIN, INT64_MAX, 1000001 };
+	struct budget b;
+
+	budget_init(&b, 200, 10, NULL, 1);
+	budget_hear(&b, 60, -1);
+	for (size_t i = 0; i < sizeof(senseless) / sizeof(senseless[0]); i++) {
+		budget_hear(&b, senseless[i], -7);
+		cr_expect_float_eq(b.limit.burst, 60, 1e-6);
+		cr_expect_float_eq(budget_left(&b), 60, 1e-6);
+	}
+}
+
 Test(budget, refusals_close_it_for_longer_each_time_and_survive_a_kill)
 {
 	struct budget_mark marks[BUDGET_MARKS] = { 0 };
@@ -184,9 +217,12 @@ Test(budget, the_level_lives_in_a_file)
 	char path[] = "/tmp/opitios-budget-XXXXXX";
 	struct budget_mark *marks;
 	struct budget b;
+	struct stat st;
 
 	cr_assert_neq(close(mkstemp(path)), -1);
 	cr_assert_not_null(marks = budget_file_open(path, 2));
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_gt(st.st_blocks, 0, "a hole would be a SIGBUS once the disk is full");
 	budget_init(&b, 200, 0, marks + BUDGET_MARKS, 7);
 	for (int i = 0; i < 150; i++)
 		cr_assert(budget_take(&b));
@@ -197,4 +233,10 @@ Test(budget, the_level_lives_in_a_file)
 	cr_expect_float_eq(budget_left(&b), 50, 1e-6);
 	budget_file_close(&marks, 2);
 	unlink(path);
+}
+
+Test(budget, a_path_that_is_no_file_is_done_without)
+{
+	cr_expect_null(budget_file_open("/tmp", 2));
+	cr_expect_null(budget_file_open("/dev/null", 2));
 }

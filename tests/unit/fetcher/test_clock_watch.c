@@ -63,3 +63,18 @@ Test(clock_watch, without_a_key_a_crypto_quote_shows_whether_the_upstream_is_the
 	clock_watch_end(&k->fetcher);
 	fake_free(&k);
 }
+
+Test(clock_watch, a_process_that_ends_asks_no_more)
+{
+	struct fake *k = fake_new();
+
+	clock_watch_begin(&k->fetcher);
+	k->fetcher.draining = true;
+	for (int i = 0; i < 1000 && loop_timer_is_set(&k->fetcher.clock.timer); i++)
+		loop_turn(k->proc.loop, 1);
+	fake_pass(k, 10);
+	cr_expect_eq(k->call_count, 0);
+	cr_expect(!loop_timer_is_set(&k->fetcher.clock.timer));
+	clock_watch_end(&k->fetcher);
+	fake_free(&k);
+}

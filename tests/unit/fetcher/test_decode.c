@@ -357,6 +357,81 @@ Test(decode, rows_that_step_back_in_time_are_refused)
 	read_done(&r);
 }
 
+Test(decode, a_contract_without_parts_is_in_the_chain)
+{
+	struct reading r = read_body(ASSET_OPTION, SHAPE_SNAPSHOTS, "AAPL",
+	    "{\"next_page_token\":null,\"snapshots\":{\"AAPL240426C00152500\":{},"
+	    "\"AAPL240426P00152500\":null}}");
+	size_t contracts = 0, refused = 7;
+
+	cr_assert_eq(body_chain(r.body, &r.d, &r.records, &contracts, &refused), E_OK);
+	cr_expect_eq(contracts, 2);
+	cr_expect_eq(refused, 0);
+	cr_assert_eq(r.records.count, 2);
+	cr_expect_eq(r.records.at[0].type, MSG_SNAPSHOT);
+	cr_expect_eq(r.records.at[0].v.snapshot.parts, 0);
+	cr_expect_str_eq(r.records.at[0].v.snapshot.symbol, "AAPL240426C00152500");
+	cr_expect_str_eq(r.records.at[0].v.snapshot.feed, "iex");
+	read_done(&r);
+}
+
+#define BAR(day, close)                                                                            \
+	"{\"t\":\"2021-10-" day "T04:00:00Z\",\"o\":1,\"h\":2,\"l\":1,\"c\":" close "}"
+
+Test(decode, two_rows_of_one_instant_are_refused)
+{
+	struct reading r = read_body(ASSET_STOCK, SHAPE_BARS, "A",
+	    "{\"bars\":{\"A\":[" BAR("12", "2") "," BAR("12", "2") "]}}");
+
+	cr_expect_eq(r.result, E_DATA_VALIDATION_ERROR);
+	cr_expect_eq(r.records.count, 0);
+	r.d.descending = true;
+	cr_expect_eq(body_symbol(r.body, &r.d, "A", &r.records), E_DATA_VALIDATION_ERROR);
+	read_done(&r);
+}
+
+Test(decode, a_row_repeated_where_a_page_begins_is_taken_once)
+{
+	static const char same[] = "{\"bars\":{\"A\":[" BAR("12", "2") "," BAR("13", "1") "]}}";
+	static const char other[] = "{\"bars\":{\"A\":[" BAR("13", "2") "]}}";
+	struct reading r =
+	    read_body(ASSET_STOCK, SHAPE_BARS, "A", "{\"bars\":{\"A\":[" BAR("12", "2") "]}}");
+	struct body *next = NULL;
+	const char *why;
+
+	cr_assert_eq(r.result, E_OK);
+	r.d.received = 2;
+	cr_assert_eq(body_parse((const uint8_t *)same, sizeof(same) - 1, &next, &why), E_OK);
+	cr_expect_eq(body_symbol(next, &r.d, "A", &r.records), E_OK, "%s", r.d.why);
+	cr_expect_eq(r.records.count, 2);
+	body_free(&next);
+	cr_assert_eq(body_parse((const uint8_t *)other, sizeof(other) - 1, &next, &why), E_OK);
+	cr_expect_eq(body_symbol(next, &r.d, "A", &r.records), E_DATA_VALIDATION_ERROR);
+	cr_expect_eq(r.records.count, 2);
+	body_free(&next);
+	read_done(&r);
+}
+
+Test(decode, rows_outside_of_the_asked_range_are_refused)
+{
+	struct reading r = read_body(ASSET_STOCK, SHAPE_BARS, "A",
+	    "{\"bars\":{\"A\":[" BAR("12", "2") "," BAR("13", "2") "]}}");
+	int64_t first = r.records.at[0].v.bar.event, last = r.records.at[1].v.bar.event;
+
+	cr_assert_eq(r.result, E_OK);
+	records_cut(&r.records, 0);
+	r.d.last_event = 0;
+	r.d.end = last - 1;
+	cr_expect_eq(body_symbol(r.body, &r.d, "A", &r.records), E_DATA_VALIDATION_ERROR);
+	r.d.end = last;
+	r.d.start = first + CLOCK_DAY;
+	cr_expect_eq(body_symbol(r.body, &r.d, "A", &r.records), E_DATA_VALIDATION_ERROR);
+	r.d.start = first + CLOCK_SEC;
+	cr_expect_eq(body_symbol(r.body, &r.d, "A", &r.records), E_OK,
+	    "the range begins within the first bar");
+	read_done(&r);
+}
+
 Test(decode, the_clock_is_read_with_its_offset)
 {
 	static const char text[] =

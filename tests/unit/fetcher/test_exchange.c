@@ -160,6 +160,23 @@ call(int64_t timeout_ms)
 	return &b->copy;
 }
 
+Test(exchange, takes_no_header_that_is_not_what_it_should_be)
+{
+	static const char text[] =
+	    "HTTP/1.1 200 OK\r\nX-RateLimit-Limit: 99999999999999999999999\r\n"
+	    "X-RateLimit-Remaining: -4\r\nX-RateLimit-Reset: 17 o'clock\r\n"
+	    "X-Request-ID: a\x1b[31mb\xc3\xa4\r\nContent-Length: 2\r\n\r\n{}";
+	const struct exchange *e;
+
+	answer_with(text, sizeof(text) - 1);
+	e = call(5000);
+	cr_expect_eq(e->status, 200);
+	cr_expect_eq(e->rate_limit, -1);
+	cr_expect_eq(e->rate_remaining, -1);
+	cr_expect_eq(e->rate_reset, -1);
+	cr_expect_str_eq(e->request_id, "");
+}
+
 Test(exchange, sends_the_key_and_takes_what_the_headers_say)
 {
 	static const char text[] =

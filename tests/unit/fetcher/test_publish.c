@@ -101,6 +101,25 @@ Test(publish, a_full_journal_is_counted_and_served_on_when_told_so)
 	cr_expect(k->fetcher.journal_full);
 }
 
+Test(publish, a_record_too_large_for_the_journal_does_not_make_it_full)
+{
+	k->journal_refuses = E_LIMIT;
+	fake_answer(k, fake_open(k), 200, SNAPSHOT);
+	cr_expect(!k->fetcher.journal_full);
+}
+
+Test(publish, records_are_counted_once_they_are_flushed)
+{
+	struct records one = { 0 };
+
+	records_add(&one, MSG_QUOTE);
+	publish_gather(&k->fetcher, &one, 0);
+	cr_expect_eq(k->fetcher.gathered[LABEL(kind, QUOTE)], 1);
+	records_fini(&one);
+	fake_answer(k, fake_open(k), 200, SNAPSHOT);
+	cr_expect_eq(k->fetcher.gathered[LABEL(kind, QUOTE)], 0);
+}
+
 Test(publish, a_full_journal_refuses_when_told_so)
 {
 	strcpy(k->proc.conf.journal_on_full, "refuse");

@@ -76,6 +76,8 @@ ParameterizedTestParameters(settle, statuses_mean_what_they_mean)
 
 ParameterizedTest(struct meaning *m, settle, statuses_mean_what_they_mean)
 {
+	bool definite;
+
 	fake_ask(k, 0, 1, ENDPOINT_STOCK_QUOTE, "AAPL");
 	for (int i = 0; i < 20 && error_of(1) == 1; i++) {
 		fake_pass(k, 250);
@@ -86,7 +88,11 @@ ParameterizedTest(struct meaning *m, settle, statuses_mean_what_they_mean)
 	cr_expect_eq(
 	    k->call_count, m->calls, "%ld %s: %u calls", m->status, m->body, k->call_count);
 	cr_expect_eq(k->kinds[MSG_CALL], m->calls, "each is in the audit");
-	cr_expect_null(fake_end(k, 1, 0, NULL), "no other worker is told of a failure");
+	definite = m->error == E_NOT_ENTITLED || m->error == E_INVALID_SYMBOL_FORMAT ||
+		   m->error == E_INVALID_DATE_RANGE || m->error == E_INVALID_PARAMETER;
+	cr_expect_eq(fake_end(k, 0, 1, NULL)->definite, definite);
+	cr_expect_eq(fake_end(k, 1, 0, NULL) != NULL, definite,
+	    "the other worker is told of verdicts, not of failures");
 }
 
 Test(settle, a_second_try_hides_one_failure)
@@ -158,7 +164,7 @@ answer_like_a_mute_upstream(void)
 
 	for (fake_pass(k, 6); (c = fake_open(k)) != NULL; fake_pass(k, 1)) {
 		if (strstr(c->path, "BAD") != NULL)
-			fake_answer(k, c, 400, "{\"message\":\"bad request\"}");
+			fake_answer(k, c, 400, "{\"message\":\"a symbol is bad\"}");
 		else
 			fake_answer(k, c, 200,
 			    QUOTES(QUOTE("AA") "," QUOTE("AB") "," QUOTE("AC") "," QUOTE(
@@ -180,6 +186,69 @@ Test(settle, an_unnamed_culprit_is_found_by_halves)
 		cr_expect_eq(
 		    error_of(i + 1), i == 3 ? E_INVALID_PARAMETER : E_OK, "%s", symbols[i]);
 	cr_expect(plan_is_idle(&k->fetcher));
+}
+
+Test(settle, a_refusal_that_is_not_about_a_symbol_costs_one_call)
+{
+	static const char *const symbols[] = { "AA", "AB", "AC", "AD" };
+
+	k->proc.conf.upstream_merge_window = 5;
+	for (uint64_t i = 0; i < 4; i++)
+		fake_ask(k, 0, i + 1, ENDPOINT_STOCK_QUOTE, symbols[i]);
+	fake_pass(k, 6);
+	fake_answer(k, fake_open(k), 400, "{\"message\":\"invalid feed: iex\"}");
+	fake_pass(k, 1);
+	cr_expect_eq(k->call_count, 1);
+	for (uint64_t i = 0; i < 4; i++)
+		cr_expect_eq(error_of(i + 1), E_INVALID_PARAMETER);
+}
+
+Test(settle, a_batch_is_not_cut_in_halves_for_ever)
+{
+	char symbol[8];
+	unsigned n = 0;
+
+	k->proc.conf.upstream_merge_window = 5;
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(symbol, sizeof(symbol), "A%c%c", 'A' + i / 26, 'A' + i % 26);
+		fake_ask(k, 0, i + 1, ENDPOINT_STOCK_QUOTE, symbol);
+	}
+	for (fake_pass(k, 6); fake_open(k) != NULL && n < 200; fake_pass(k, 1), n++)
+		fake_answer(k, fake_open(k), 400, "{\"message\":\"a symbol is bad\"}");
+	cr_expect_leq(n, 29, "%u calls", n);
+	for (unsigned i = 0; i < 60; i++) {
+		cr_assert_not_null(fake_end(k, 0, i + 1, NULL));
+		cr_expect_neq(error_of(i + 1), E_OK);
+		if (error_of(i + 1) == E_UPSTREAM_SERVICE_ERROR)
+			cr_expect(!fake_end(k, 0, i + 1, NULL)->definite);
+	}
+	cr_expect(plan_is_idle(&k->fetcher));
+}
+
+Test(settle, a_revoked_key_is_not_tried_again_and_again)
+{
+	char symbol[8];
+
+	for (uint64_t t = 1; t <= 20; t++) {
+		snprintf(symbol, sizeof(symbol), "A%c", 'A' + (char)t);
+		fake_ask(k, 0, t, ENDPOINT_STOCK_QUOTE, symbol);
+		fake_pass(k, 1);
+		if (fake_open(k) != NULL)
+			fake_answer(k, fake_open(k), 401, "<html>");
+		cr_expect_eq(error_of(t), E_UPSTREAM_AUTHENTICATION_FAILED);
+	}
+	cr_expect_eq(k->call_count, 5);
+}
+
+Test(settle, another_asset_than_the_asked_one_proves_nothing)
+{
+	fake_ask(k, 0, 1, ENDPOINT_STOCK_QUOTE, "MSFT");
+	fake_pass(k, 1);
+	fake_answer(k, fake_open(k), 200, QUOTES(QUOTE("AAPL")));
+	fake_pass(k, 1);
+	fake_answer(k, fake_open(k), 200, ASSET);
+	cr_expect_eq(error_of(1), E_REAL_DATA_UNAVAILABLE);
+	cr_expect_not_null(strstr(fake_end(k, 0, 1, NULL)->reason, "could not be checked"));
 }
 
 Test(settle, the_breaker_refuses_at_once_and_one_family_does_not_open_another)
@@ -245,6 +314,7 @@ Test(settle, a_symbol_without_value_is_told_from_one_that_does_not_exist)
 	cr_expect_eq(error_of(1), E_REAL_DATA_UNAVAILABLE);
 	cr_expect_eq(fake_end(k, 1, 0, NULL)->error, E_REAL_DATA_UNAVAILABLE,
 	    "the other worker may know it too");
+	cr_expect(fake_end(k, 0, 1, NULL)->definite);
 	fake_ask(k, 0, 2, ENDPOINT_STOCK_BARS, "AAPL");
 	fake_pass(k, 1);
 	fake_answer(k, fake_open(k), 200, "{\"bars\":{},\"next_page_token\":null}");
@@ -290,6 +360,7 @@ Test(settle, what_cannot_be_checked_is_said_and_not_shared)
 	fake_pass(k, 1);
 	fake_answer(k, fake_open(k), 401, "<html>");
 	cr_expect_eq(error_of(1), E_REAL_DATA_UNAVAILABLE);
+	cr_expect(!fake_end(k, 0, 1, NULL)->definite);
 	cr_expect_not_null(strstr(fake_end(k, 0, 1, NULL)->reason, "could not be checked"));
 	cr_expect_null(fake_end(k, 1, 0, NULL));
 }

@@ -169,6 +169,34 @@ Test(walk, more_rows_than_asked_are_cut_and_the_answer_is_not_called_complete)
 	cr_expect(!fake_end(k, 0, 1, NULL)->complete);
 }
 
+Test(walk, no_token_leads_past_rows_that_were_cut)
+{
+	ask(1, START, 3, false);
+	fake_answer(k, fake_open(k), 200, page(1, 9, "\"AAA\""));
+	expect_days(1, 1, 3);
+	cr_expect(!fake_end(k, 0, 1, NULL)->complete);
+	cr_expect_str_eq(fake_end(k, 0, 1, NULL)->page_token, "");
+	cr_expect_null(fake_open(k));
+}
+
+Test(walk, rows_before_the_asked_range_are_refused)
+{
+	ask(1, START + 20 * CLOCK_DAY, 0, false);
+	fake_answer(k, fake_open(k), 200, page(1, 5, "null"));
+	cr_assert_not_null(fake_end(k, 0, 1, NULL));
+	cr_expect_eq(fake_end(k, 0, 1, NULL)->error, E_DATA_VALIDATION_ERROR);
+}
+
+Test(walk, a_row_that_ends_one_page_and_begins_the_next_is_served_once)
+{
+	ask(1, START, 0, false);
+	fake_answer(k, fake_open(k), 200, page(1, 5, "\"AAA\""));
+	fake_pass(k, 100);
+	fake_answer(k, fake_open(k), 200, page(5, 9, "null"));
+	expect_days(1, 1, 9);
+	cr_expect_eq(k->kinds[MSG_BAR], 9);
+}
+
 Test(walk, a_broken_row_refuses_the_series)
 {
 	ask(1, START, 0, false);
