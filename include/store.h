@@ -16,7 +16,8 @@ struct store;
 struct store_kind {		/* one per kind of store */
 	const char	*name;	/* "sqlite": the metric label */
 	/* Brings an older schema up to date. Beside E_STORE: E_VERSION for a schema newer than this program,
-	 * E_SYSTEM for a place that cannot be used at all. The reason, without `where`, is in `why`. */
+	 * E_SYSTEM for what no waiting mends: a place that cannot be used, a damaged or foreign store. The
+	 * reason, without `where`, is in `why`. */
 	int	(*open)(struct store **, const char *where, char why[STORE_WHY]);
 	void	(*close)(struct store **);	/* null is fine */
 	/* Position of a journal source: sequence of the last record stored; 0 when none. */
@@ -27,6 +28,9 @@ struct store_kind {		/* one per kind of store */
 	/* Sets the position and commits: all of it or nothing. */
 	int	(*commit)(struct store *, const char *source, uint64_t sequence);
 	void	(*rollback)(struct store *);	/* fine without a transaction as well */
+	/* Whatever was committed survives a power cut from now on; until then it survives only the end of a
+	 * process. May take as long as the disk does. After a failure nothing is known to be safe. */
+	int	(*sync)(struct store *);
 	/* A round trip: E_OK when the store answers. */
 	int	(*check)(struct store *);
 	const char *(*why)(struct store *);	/* text of the last error, borrowed */

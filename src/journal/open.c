@@ -96,6 +96,44 @@ segment_leave(struct journal *j)
 	closed_add(j, j->first, j->size);
 }
 
+/* Left by a begin that could neither write its header nor remove the file. Only what holds no record is taken:
+ * anything else is somebody's data. */
+static int
+segment_take_over(const struct journal *j, const char *path)
+{
+	struct segment_header header;
+	struct segment_tail tail;
+	struct stat st;
+	int fd;
+
+	/* Our own, when nothing was written to it yet. */
+	if (j->fd >= 0 && j->first == j->next) {
+		errno = EEXIST;
+		return -1;
+	}
+	if ((fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    segment_header_load(fd, &header) != E_VERSION && segment_tail_find(fd, &tail) == E_OK &&
+	    tail.last == 0 && ftruncate(fd, 0) == 0) {
+		log_warn("journal %s: %s held no record and is begun anew", j->source, path);
+		return fd;
+	}
+	close(fd);
+	errno = EEXIST;
+	return -1;
+}
+
+static int
+segment_create(const struct journal *j, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	if (fd < 0 && errno == EEXIST)
+		fd = segment_take_over(j, path);
+	return fd;
+}
+
 int
 journal_segment_begin(struct journal *j)
 {
@@ -112,7 +150,7 @@ journal_segment_begin(struct journal *j)
 	segment_header_write(&header, bytes);
 	if (segment_path(j->dir, j->next, path) != E_OK)
 		return E_LIMIT;
-	if ((fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) < 0)
+	if ((fd = segment_create(j, path)) < 0)
 		return E_SYSTEM;
 	if ((n = pwrite(fd, bytes, sizeof(bytes), 0)) != (ssize_t)sizeof(bytes)) {
 		int saved = n < 0 ? errno : ENOSPC;

@@ -1,11 +1,15 @@
 /* sqlite.c - the history store that needs nothing installed: one SQLite file in the state directory.
  *
- * WAL with synchronous=NORMAL: a kill loses nothing that was committed, a power cut may take the last
- * transactions as a whole, rows and position together, and the journal then gives them again.
+ * WAL with synchronous=NORMAL: a kill loses nothing that was committed. A power cut may take the transactions
+ * since the last sync as a whole, rows and position together. The journal gives them again, provided that it
+ * was not told to forget them: whoever does that tells it no position that was not synced before.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -143,15 +147,50 @@ statements_prepare(struct store *s)
 	return E_OK;
 }
 
-/* Whether waiting may help; a store that cannot be opened for any other reason needs an operator. */
-static int
-open_error(struct store *s, int r)
+/* SQLite says CANTOPEN of a missing folder and of a lack of descriptors or room alike. */
+static bool
+place_is_unusable(const char *where)
 {
-	int code = sqlite3_errcode(s->db) & 0xff;
+	char folder[PATH_MAX];
+	struct stat st;
+	char *slash;
 
-	if (r == E_STORE && code != SQLITE_BUSY && code != SQLITE_LOCKED)
+	if (text_copy(folder, sizeof(folder), where) != E_OK)
+		return true;
+	if ((slash = strrchr(folder, '/')) == NULL)
+		text_copy(folder, sizeof(folder), ".");
+	else
+		slash[slash == folder] = '\0';
+	if (access(folder, W_OK | X_OK) != 0)
+		return true;
+	if (stat(where, &st) != 0)
+		return errno != ENOENT;
+	return !S_ISREG(st.st_mode) || access(where, R_OK | W_OK) != 0;
+}
+
+/* Whether an operator is needed. Anything else (a full disk, a disk that fails, no memory, a lock) may pass, and
+ * the journal is the spool meanwhile. */
+static int
+open_error(struct store *s, const char *where)
+{
+	char reason[STORE_WHY / 2];
+
+	switch (sqlite3_errcode(s->db) & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		snprintf(reason, sizeof(reason), "%.*s", (int)sizeof(reason) - 1, s->why);
+		snprintf(s->why, sizeof(s->why),
+		    "%s: move history.sqlite, its -wal and its -shm elsewhere and start again; a "
+		    "new one is made",
+		    reason);
 		return E_SYSTEM;
-	return r;
+	case SQLITE_READONLY:
+		return E_SYSTEM;
+	case SQLITE_CANTOPEN:
+		return place_is_unusable(where) ? E_SYSTEM : E_STORE;
+	default:
+		return E_STORE;
+	}
 }
 
 static int
@@ -160,8 +199,10 @@ sqlite_prepare(struct store *s, const char *where)
 	int r;
 
 	if (sqlite3_open_v2(where, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-	    SQLITE_OK)
-		return open_error(s, store_failed(s));
+	    SQLITE_OK) {
+		store_failed(s);
+		return open_error(s, where);
+	}
 	sqlite3_extended_result_codes(s->db, 1);
 	sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
 	if (sqlite3_db_readonly(s->db, "main") == 1) {
@@ -170,7 +211,7 @@ sqlite_prepare(struct store *s, const char *where)
 	}
 	if ((r = pragmas_set(s)) != E_OK || (r = schema_ensure(s)) != E_OK ||
 	    (r = statements_prepare(s)) != E_OK)
-		return open_error(s, r);
+		return r == E_STORE ? open_error(s, where) : r;
 	return E_OK;
 }
 
@@ -297,6 +338,29 @@ sqlite_commit(struct store *s, const char *source, uint64_t sequence)
 	return r;
 }
 
+/* The write-ahead log is all there is to force: a checkpoint forces the file itself before the log is begun
+ * anew. Asked of SQLite's own file handle, as that knows when its folder has to be forced too. */
+static int
+sqlite_sync(struct store *s)
+{
+	sqlite3_file *log = NULL;
+	int r;
+
+	if ((r = file_is_ours(s)) != E_OK)
+		return r;
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
+	    log == NULL || log->pMethods == NULL) {
+		text_copy(s->why, sizeof(s->why), "the write-ahead log is not open");
+		return E_STORE;
+	}
+	if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
+		text_copy(
+		    s->why, sizeof(s->why), "the write-ahead log could not be forced to disk");
+		return E_STORE;
+	}
+	return E_OK;
+}
+
 static int
 sqlite_check(struct store *s)
 {
@@ -326,6 +390,7 @@ const struct store_kind store_sqlite = {
 	.add = sqlite_add,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
+	.sync = sqlite_sync,
 	.check = sqlite_check,
 	.why = sqlite_why,
 };

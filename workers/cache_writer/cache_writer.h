@@ -20,7 +20,8 @@ struct tail {
 	struct journal_reader *reader;	/* null: to be opened behind the position */
 	bool		 placed;	/* the position was read from the store */
 	uint64_t	 position;	/* sequence of the last record stored */
-	uint64_t	 told;		/* what the fetcher knows of it */
+	uint64_t	 synced;	/* as much of it as a power cut cannot take */
+	uint64_t	 told;		/* what the fetcher knows of that */
 	uint64_t	 skipped_base;	/* of the reader, at the position */
 	uint64_t	 skipped_counted; /* lost records behind the position that are counted already */
 	void		*listener;	/* the fetcher's peer, as long as there is one */
@@ -54,7 +55,7 @@ uint64_t tail_behind(struct tail *);
 
 struct writer;
 struct writer_hooks {
-	/* Everything up to `sequence` is stored; E_OK when the listener was told. */
+	/* Everything up to `sequence` is stored, safe from a power cut; E_OK when the listener was told. */
 	int	(*stored)(void *listener, uint64_t sequence);
 	void	(*drained)(void *owner);
 };

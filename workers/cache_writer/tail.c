@@ -43,6 +43,7 @@ tail_place(struct tail *t, const struct store_kind *kind, struct store *store)
 		t->skipped_counted = 0;
 	tail_rewind(t);
 	t->position = position;
+	t->synced = 0;
 	t->told = 0;
 	t->placed = true;
 	return E_OK;

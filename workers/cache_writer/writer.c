@@ -19,7 +19,7 @@
 #include "text.h"
 
 #define TURN_MS	       10   /* of storing before the loop turns again */
-#define CHECK_MS       1000 /* between round trips to the store */
+#define CHECK_MS       1000 /* between round trips to the store, and between syncs */
 #define RETRY_FLOOR_MS 100
 #define RETRY_LIMIT_MS 10000
 #define RETRY_JITTER   20 /* percent */
@@ -38,6 +38,7 @@ struct writer {
 	char where[PATH_SIZE];
 	struct tail *tails;
 	int tail_count;
+	bool unsynced;	/* something was committed, or found, since the last sync */
 	bool full_told; /* that there are more journals than tails */
 	struct loop_timer work;
 	struct loop_timer check;
@@ -145,10 +146,29 @@ store_open(struct writer *w, char why[STORE_WHY])
 static void
 fetcher_tell(struct writer *w, struct tail *t)
 {
-	if (t->listener == NULL || t->position == t->told)
+	if (t->listener == NULL || t->synced == t->told)
 		return;
-	if (w->hooks->stored(t->listener, t->position) == E_OK)
-		t->told = t->position;
+	if (w->hooks->stored(t->listener, t->synced) == E_OK)
+		t->told = t->synced;
+}
+
+/* Fetchers let go of what they are told is stored, so only what is on the disk for good is told. */
+static void
+store_sync(struct writer *w)
+{
+	if (w->store == NULL || !w->unsynced)
+		return;
+	if (w->kind->sync(w->store) != E_OK) {
+		store_failed(w, "sync", E_STORE, w->kind->why(w->store));
+		return;
+	}
+	w->unsynced = false;
+	for (struct tail *t = w->tails; t != NULL; t = t->next) {
+		if (!t->placed)
+			continue;
+		t->synced = t->position;
+		fetcher_tell(w, t);
+	}
 }
 
 static void
@@ -172,9 +192,14 @@ tail_serve(struct writer *w, struct tail *t, int64_t until_ns, bool *more)
 	struct tail_done done;
 	int r;
 
-	if (!t->placed && tail_place(t, w->kind, w->store) != E_OK)
-		return E_STORE;
+	if (!t->placed) {
+		if (tail_place(t, w->kind, w->store) != E_OK)
+			return E_STORE;
+		w->unsynced =
+		    true; /* whoever committed that may have been killed before its sync */
+	}
 	r = tail_turn(t, w->kind, w->store, &bound, &done);
+	w->unsynced = w->unsynced || done.rows > 0;
 	turn_count(w, &done);
 	fetcher_tell(w, t);
 	*more = *more || done.more;
@@ -188,6 +213,7 @@ drain_check(struct writer *w, bool more)
 	if (w->drain_until == 0 || (more && w->store != NULL && clock_mono() < w->drain_until))
 		return;
 	w->drain_until = 0;
+	store_sync(w);
 	loop_timer_clear(&w->work);
 	loop_timer_clear(&w->check);
 	w->hooks->drained(w->owner);
@@ -229,7 +255,7 @@ lag_count(struct writer *w)
 	metric_set(w->stats, M_JOURNAL_LAG, 0, 0, lag);
 }
 
-/* Every second: a round trip, new journals, how far behind we are. */
+/* Every second: a round trip, a sync, new journals, how far behind we are. */
 static void
 writer_check(void *arg)
 {
@@ -237,6 +263,8 @@ writer_check(void *arg)
 
 	if (w->store != NULL && w->failing_since == 0)
 		store_check(w);
+	if (w->failing_since == 0)
+		store_sync(w);
 	journals_find(w);
 	lag_count(w);
 	loop_timer_set(&w->check, CHECK_MS);

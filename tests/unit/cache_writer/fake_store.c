@@ -104,6 +104,18 @@ fake_rollback(struct store *store)
 }
 
 static int
+fake_sync(struct store *store)
+{
+	(void)store;
+	if (fake_disk.fail_sync)
+		return E_STORE;
+	for (int i = 0; i < FAKE_SOURCES; i++)
+		if (fake_disk.positions[i].sequence > fake_disk.durable)
+			fake_disk.durable = fake_disk.positions[i].sequence;
+	return E_OK;
+}
+
+static int
 fake_check(struct store *store)
 {
 	(void)store;
@@ -127,6 +139,7 @@ const struct store_kind fake_store = {
 	.add = fake_add,
 	.commit = fake_commit,
 	.rollback = fake_rollback,
+	.sync = fake_sync,
 	.check = fake_check,
 	.why = fake_why,
 };

@@ -22,8 +22,9 @@ struct fake_disk { /* outlives open and close, as a disk does */
 	} positions[FAKE_SOURCES];
 	int opens, checks;
 	int open_error;	   /* what open answers */
+	uint64_t durable;  /* highest position of all sources at the last sync */
 	uint64_t fail_add; /* the nth add of a transaction fails; 0: none */
-	bool fail_begin, fail_commit, fail_check;
+	bool fail_begin, fail_commit, fail_check, fail_sync;
 	bool in_transaction;
 };
 

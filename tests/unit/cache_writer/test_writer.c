@@ -26,6 +26,7 @@ scene_stored(void *listener, uint64_t sequence)
 		s->refusals--;
 		return E_FULL;
 	}
+	cr_expect_leq(sequence, fake_disk.durable, "told before it was synced");
 	s->told = sequence;
 	return E_OK;
 }
@@ -129,8 +130,44 @@ Test(writer, tells_the_fetcher_of_the_journal_how_far_it_is_stored)
 	UNTIL(fake_disk.row_count == 13);
 	cr_expect_eq(scene.told, last, "nobody listens");
 	scene.told = 0;
+	UNTIL(fake_disk.durable == last + 1);
 	writer_listen(scene.writer, SOURCE, &scene);
 	cr_expect_eq(scene.told, last + 1, "a new channel is told at once");
+	journal_close(&j);
+}
+
+Test(writer, tells_nothing_that_a_power_cut_could_take)
+{
+	struct journal *j = help_journal(SOURCE);
+	uint64_t last = help_append(j, 1, 10);
+
+	fake_disk.fail_sync = true;
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(fake_disk.row_count == 10);
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 1);
+	for (int i = 0; i < 10; i++)
+		loop_turn(scene.loop, 10);
+	cr_expect_eq(scene.told, 0, "committed, and not synced");
+	fake_disk.fail_sync = false;
+	UNTIL(scene.told == last);
+	cr_expect_eq(fake_disk.row_count, 10);
+	journal_close(&j);
+}
+
+Test(writer, a_position_found_in_the_store_is_synced_before_it_is_told)
+{
+	struct journal *j = help_journal(SOURCE);
+	uint64_t last = help_append(j, 1, 10);
+
+	scene_open();
+	UNTIL(fake_disk.row_count == 10);
+	writer_close(&scene.writer);
+	fake_disk.durable = 0;
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.told == last);
+	cr_expect_eq(fake_disk.durable, last);
 	journal_close(&j);
 }
 
@@ -214,6 +251,9 @@ Test(writer, drains_what_is_in_the_journals_and_says_so)
 	writer_drain(scene.writer, 20000);
 	UNTIL(scene.drained);
 	cr_expect_eq(fake_disk.row_count, 5500);
+	cr_expect_eq(fake_disk.durable,
+	    journal_last(j) > journal_last(k) ? journal_last(j) : journal_last(k),
+	    "and synced before the end");
 	journal_close(&j);
 	journal_close(&k);
 }

@@ -176,6 +176,64 @@ Test(append, a_disk_that_fills_up_costs_the_records_that_did_not_fit_and_says_ho
 	journal_close(&j);
 }
 
+/* Every segment takes one record, so that each append begins one. */
+static const struct journal_limits one_each = { .segment_bytes = 70, .max_bytes = 1 << 20 };
+
+static void
+next_segment(uint64_t sequence, char path[JOURNAL_PATH])
+{
+	char dir[JOURNAL_PATH];
+
+	cr_assert_eq(segment_dir(help_dir, HELP_SOURCE, dir), E_OK);
+	cr_assert_eq(segment_path(dir, sequence, path), E_OK);
+}
+
+Test(append, what_a_begin_that_failed_left_behind_is_begun_anew)
+{
+	struct journal *j = help_open(&one_each);
+	struct journal_reader *reader = help_reader(0);
+	uint64_t last = help_append(j, 1, 1);
+	char path[JOURNAL_PATH];
+
+	help_expect_trade(reader, 1);
+	next_segment(last + 1, path);
+	help_file_write(path, (const uint8_t *)"OPTJ", 4);
+	cr_expect_eq(help_append(j, 2, 1), last + 1);
+	next_segment(last + 2, path);
+	help_file_write(path, (const uint8_t *)"", 0);
+	cr_expect_eq(help_append(j, 3, 1), last + 2);
+	help_expect_trade(reader, 2);
+	help_expect_trade(reader, 3);
+	cr_expect_eq(journal_reader_skipped(reader), 0);
+	journal_reader_close(&reader);
+	journal_close(&j);
+}
+
+Test(append, a_file_with_records_in_the_way_is_not_overwritten)
+{
+	struct journal *j = help_open(&one_each);
+	uint64_t last = help_append(j, 1, 1);
+	char path[JOURNAL_PATH];
+	struct trade t = help_trade(2);
+	uint8_t *bytes, *after;
+	size_t len, left;
+
+	help_segment(0, path);
+	bytes = help_file_read(path, &len);
+	next_segment(last + 1, path);
+	help_file_write(path, bytes, len);
+	cr_assert_eq(journal_append(j, MSG_TRADE, &t), E_OK);
+	cr_expect_eq(journal_flush(j, NULL, NULL), E_SYSTEM);
+	after = help_file_read(path, &left);
+	cr_assert_eq(left, len);
+	cr_expect_eq(memcmp(bytes, after, len), 0);
+	mem_free(&bytes);
+	mem_free(&after);
+	cr_assert_eq(unlink(path), 0);
+	cr_expect_eq(help_append(j, 2, 1), last + 1);
+	journal_close(&j);
+}
+
 Test(append, losses_on_the_way_are_told_by_the_next_flush)
 {
 	struct journal *j = help_open(&help_roomy);

@@ -1,6 +1,8 @@
 /* test_sqlite.c - rows and position together or not at all, whatever happens to the process or the file. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "store_help.h"
@@ -8,6 +10,39 @@
 TestSuite(sqlite, .init = help_setup, .fini = help_teardown, .timeout = 60);
 
 #define SOURCE "fetcher-rest"
+
+/* In front of the C library's, so that tests see what SQLite forces to disk, and can refuse it. */
+static int log_syncs;
+static bool disk_refuses;
+
+static int
+sync_seen(int fd, long number)
+{
+	char link[64], path[256] = "";
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 4 && strcmp(path + n - 4, "-wal") == 0)
+		log_syncs++;
+	if (disk_refuses) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(number, fd);
+}
+
+int
+fsync(int fd)
+{
+	return sync_seen(fd, SYS_fsync);
+}
+
+int
+fdatasync(int fd)
+{
+	return sync_seen(fd, SYS_fdatasync);
+}
 
 static uint64_t
 position_of(struct store *store, const char *source)
@@ -33,6 +68,27 @@ Test(sqlite, rows_and_position_are_there_after_commit)
 	cr_expect_eq(position_of(store, "fetcher-stocks"), 3);
 	store_sqlite.close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "13");
+}
+
+Test(sqlite, a_commit_is_forced_to_disk_by_a_sync_and_not_before)
+{
+	struct store *store = help_open();
+	int before;
+
+	help_store(store, SOURCE, 1, 10); /* the log's first use is forced by SQLite */
+	before = log_syncs;
+	help_store(store, SOURCE, 11, 20);
+	cr_expect_eq(log_syncs, before);
+	cr_expect_eq(store_sqlite.sync(store), E_OK);
+	cr_expect_eq(log_syncs, before + 1);
+	disk_refuses = true;
+	cr_expect_eq(store_sqlite.sync(store), E_STORE);
+	cr_expect(strstr(store_sqlite.why(store), "forced") != NULL);
+	disk_refuses = false;
+	cr_expect_eq(store_sqlite.sync(store), E_OK);
+	cr_assert_eq(unlink(help_file), 0);
+	cr_expect_eq(store_sqlite.sync(store), E_STORE, "a file that is gone is not safe");
+	store_sqlite.close(&store);
 }
 
 Test(sqlite, values_are_kept_as_they_came_and_what_was_not_sent_is_null)
@@ -270,4 +326,60 @@ Test(sqlite, a_place_that_cannot_be_used_is_named_with_its_reason)
 	fclose(f);
 	cr_expect_eq(open_fails(help_file, why), E_SYSTEM);
 	cr_expect(strstr(why, "not a database") != NULL, "%s", why);
+	cr_expect(strstr(why, "move history.sqlite") != NULL, "%s", why);
+}
+
+Test(sqlite, a_damaged_file_is_named_with_what_to_do)
+{
+	struct store *store = help_open();
+	char why[STORE_WHY] = "";
+	FILE *f;
+
+	help_store(store, SOURCE, 1, 10);
+	store_sqlite.close(&store);
+	cr_assert_not_null(f = fopen(help_file, "r+b"));
+	fseek(f, 100, SEEK_SET);
+	for (int i = 0; i < 2000; i++)
+		fputc(0xee, f);
+	fclose(f);
+	cr_expect_eq(open_fails(help_file, why), E_SYSTEM);
+	cr_expect(strstr(why, "move history.sqlite") != NULL, "%s", why);
+	cr_expect_eq(strchr(why, '\n'), NULL);
+}
+
+Test(sqlite, a_disk_without_room_at_opening_is_an_error_to_try_again)
+{
+	struct rlimit limit = { .rlim_cur = 100, .rlim_max = RLIM_INFINITY };
+	struct store *store = NULL;
+	char why[STORE_WHY] = "";
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_expect_eq(open_fails(help_file, why), E_STORE, "%s", why);
+	cr_expect_neq(why[0], '\0');
+	limit.rlim_cur = 20000; /* room for the beginning, not for the schema */
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_expect_eq(open_fails(help_file, why), E_STORE, "%s", why);
+	limit.rlim_cur = RLIM_INFINITY;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	store = help_open();
+	help_store(store, SOURCE, 1, 2);
+	store_sqlite.close(&store);
+}
+
+Test(sqlite, a_disk_that_fails_or_a_lack_of_descriptors_at_opening_is_an_error_to_try_again)
+{
+	struct rlimit before, limit;
+	char why[STORE_WHY] = "";
+
+	disk_refuses = true;
+	cr_expect_eq(open_fails(help_file, why), E_STORE, "%s", why);
+	disk_refuses = false;
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(open_fails(help_file, why), E_STORE, "%s", why);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	struct store *store = help_open();
+	store_sqlite.close(&store);
 }
