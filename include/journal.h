@@ -29,6 +29,9 @@ int	 journal_append(struct journal *, enum msg_type, const void *value) MUST_CHE
  * records (may be null). *last is the sequence of the last record in the journal. */
 int	 journal_flush(struct journal *, uint64_t *last, size_t *lost) MUST_CHECK;
 int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was written since */
+/* The same without waiting for the disk: a thread does it, at most one round at a time, and begins with the first
+ * call. E_SYSTEM: an earlier round failed (told once), or this one cannot begin. */
+int	 journal_sync_begin(struct journal *) MUST_CHECK;
 /* Everything up to `sequence` is stored: segments wholly below it go. A sequence not given yet says that the
  * store knows records this journal lost: sequences go on behind it. */
 void	 journal_passed(struct journal *, uint64_t sequence);

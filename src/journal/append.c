@@ -216,17 +216,27 @@ dir_sync(struct journal *j)
 	return r;
 }
 
-int
-journal_sync(struct journal *j)
+static int
+files_ensure(struct journal *j)
 {
 	struct stat st;
 
-	if (j->fd < 0)
-		return E_OK;
 	if (fstat(j->fd, &st) == 0 && st.st_nlink == 0 && journal_reestablish(j) != E_OK) {
 		journal_note_failure(j, "its files were removed and cannot be made anew");
 		return E_SYSTEM;
 	}
+	return E_OK;
+}
+
+int
+journal_sync(struct journal *j)
+{
+	int r;
+
+	if (j->fd < 0)
+		return E_OK;
+	if ((r = files_ensure(j)) != E_OK)
+		return r;
 	if (!j->dirty && !j->dir_dirty)
 		return E_OK;
 	if (j->dirty && fdatasync(j->fd) != 0) {
@@ -240,6 +250,49 @@ journal_sync(struct journal *j)
 	}
 	j->dir_dirty = false;
 	return E_OK;
+}
+
+/* E_FULL when the thread is far behind: the next call tries again. */
+static int
+round_give(struct journal *j, int fd, bool *dirty)
+{
+	int r = fd < 0 ? E_SYSTEM : syncer_give(j->syncer, fd, true);
+
+	if (r == E_OK)
+		*dirty = false;
+	else if (fd >= 0)
+		close(fd);
+	return r == E_FULL ? E_OK : r;
+}
+
+int
+journal_sync_begin(struct journal *j)
+{
+	int r = E_OK, error;
+	bool busy;
+
+	if (j->fd < 0)
+		return E_OK;
+	if (j->syncer == NULL && syncer_open(&j->syncer) != E_OK)
+		return journal_sync(j);
+	busy = syncer_look(j->syncer, &error);
+	if (error != 0) {
+		errno = error;
+		journal_note_failure(j, "fsync");
+		j->dirty = j->dir_dirty = true;
+		return E_SYSTEM;
+	}
+	if (busy)
+		return E_OK;
+	if ((r = files_ensure(j)) != E_OK)
+		return r;
+	if (j->dirty)
+		r = round_give(j, fcntl(j->fd, F_DUPFD_CLOEXEC, 0), &j->dirty);
+	if (r == E_OK && j->dir_dirty)
+		r = round_give(j, open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &j->dir_dirty);
+	if (r != E_OK)
+		journal_note_failure(j, "sync");
+	return r;
 }
 
 static uint64_t

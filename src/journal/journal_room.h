@@ -85,6 +85,15 @@ int	 segment_tail_find(int fd, struct segment_tail *) MUST_CHECK;
 /* All of it, or E_SYSTEM; *got is less than `len` at the end of the file only. */
 int	 segment_pread(int fd, void *, size_t len, off_t at, size_t *got) MUST_CHECK;
 
+struct syncer;			/* the thread that forces files to disk */
+int	 syncer_open(struct syncer **) MUST_CHECK;
+/* Does what it was given, for a bounded time. In a fork, which has no thread, it is forgotten. */
+void	 syncer_close(struct syncer **);
+/* Forces to disk and closes. E_FULL, E_SYSTEM: `fd` is still the caller's. */
+int	 syncer_give(struct syncer *, int fd, bool round) MUST_CHECK;
+/* Whether a round is in work. *error: errno of what failed since the last look, or 0. */
+bool	 syncer_look(struct syncer *, int *error);
+
 struct closed_segment {
 	uint64_t	 first;
 	uint64_t	 bytes;
@@ -112,6 +121,7 @@ struct journal {
 	bool		 torn;		/* bytes behind `size` could not be cut yet */
 	bool		 dirty;		/* written since the last sync */
 	bool		 dir_dirty;	/* a segment was made since */
+	struct syncer	*syncer;	/* null: nobody asked for it yet */
 	bool		 failing;	/* so that an episode is logged once */
 };
 

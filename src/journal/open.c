@@ -88,10 +88,13 @@ segment_leave(struct journal *j)
 	if (j->fd < 0)
 		return;
 	/* The periodic sync will not see this one any more. */
-	if (j->dirty && fdatasync(j->fd) != 0)
+	if (j->dirty && j->syncer != NULL && syncer_give(j->syncer, j->fd, false) == E_OK)
+		j->fd = -1;
+	else if (j->dirty && fdatasync(j->fd) != 0)
 		log_error("journal %s: fdatasync: %s", j->source, strerror(errno));
 	j->dirty = false;
-	close(j->fd);
+	if (j->fd >= 0)
+		close(j->fd);
 	j->fd = -1;
 	closed_add(j, j->first, j->size);
 }
@@ -344,6 +347,7 @@ journal_close(struct journal **journal)
 		return;
 	if (j->gathered_count > 0 && journal_flush(j, NULL, NULL) != E_OK)
 		log_error("journal %s: closed without its last records", j->source);
+	syncer_close(&j->syncer);
 	if (journal_sync(j) != E_OK)
 		log_error("journal %s: closed unsynced", j->source);
 	if (j->fd >= 0)

@@ -324,7 +324,17 @@ segment_is_last(const struct journal_reader *j, uint64_t first)
 	return last;
 }
 
-/* Takes up an open segment. E_PARTIAL: its header is still being written. E_VERSION. */
+/* A writer killed between making a segment and writing its header leaves one that its successor removes; we may have
+ * opened it in between. */
+static bool
+segment_is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/* Takes up an open segment. E_PARTIAL: its header is still being written. E_ABSENT: it was removed. E_VERSION. */
 static int
 segment_enter(struct journal_reader *j, int fd, uint64_t first, bool leftover)
 {
@@ -335,6 +345,8 @@ segment_enter(struct journal_reader *j, int fd, uint64_t first, bool leftover)
 	r = segment_header_load(fd, &header);
 	if (r == E_PARTIAL && !segment_is_last(j, first))
 		r = E_CORRUPT;
+	if (r == E_CORRUPT && segment_is_removed(fd))
+		return E_ABSENT;
 	if (r == E_VERSION && !j->version_told) {
 		log_error("journal %s: segment %" PRIu64
 			  " is of a newer format than this program knows",

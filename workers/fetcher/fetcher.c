@@ -91,7 +91,7 @@ fetcher_sync(void *owner)
 {
 	struct fetcher *f = owner;
 
-	if (journal_sync(f->journal) != E_OK && !f->journal_failing)
+	if (journal_sync_begin(f->journal) != E_OK && !f->journal_failing)
 		log_error("journal: cannot be forced to disk");
 	loop_timer_set(&f->sync_timer, f->proc->conf.journal_sync_interval);
 }

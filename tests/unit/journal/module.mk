@@ -2,7 +2,7 @@
 check_PROGRAMS += test_journal
 TESTS += test_journal
 test_journal_SOURCES = tests/unit/journal/test_append.c tests/unit/journal/test_read.c \
-	tests/unit/journal/test_kill.c tests/unit/journal/journal_help.h
+	tests/unit/journal/test_kill.c tests/unit/journal/test_sync.c tests/unit/journal/journal_help.h
 test_journal_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/journal
 test_journal_CFLAGS = $(TEST_CFLAGS)
 test_journal_LDADD = $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)

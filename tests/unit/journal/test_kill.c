@@ -69,7 +69,7 @@ read_on(struct journal_reader *reader, uint64_t *last, uint64_t count)
 		}
 		*last = record.sequence;
 	}
-	cr_assert(r == E_OK || r == E_PARTIAL);
+	cr_assert(r == E_OK || r == E_PARTIAL, "%s", err_name(r));
 }
 
 Test(kill, two_hundred_kills_of_the_writer_leave_every_flushed_record_to_be_read_once)

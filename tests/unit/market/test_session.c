@@ -39,8 +39,7 @@ Test(session, closed_lasts_until_the_next_open)
 	cr_expect_eq(session_of(&c, 9 * SEC), SESSION_CLOSED);
 	cr_expect_eq(session_of(&c, 10 * SEC), SESSION_UNKNOWN);
 	c.next_open = 0;
-	cr_expect_eq(
-	    session_of(&c, 0 * SEC), SESSION_UNKNOWN, "a clock that announces nothing");
+	cr_expect_eq(session_of(&c, 0 * SEC), SESSION_UNKNOWN, "a clock that announces nothing");
 }
 
 Test(session, has_names)
