@@ -58,6 +58,7 @@ asan:
 	mkdir -p build-asan && cd build-asan && { test -e Makefile || \
 		CFLAGS="-O1 -g" $(abs_top_srcdir)/configure -q --enable-werror --enable-sanitizers; }
 	rm -f $(ASAN_LOG).*
+	LSAN_OPTIONS=suppressions=$(abs_top_srcdir)/tests/support/lsan.supp:print_suppressions=0 \
 	ASAN_OPTIONS=log_path=$(ASAN_LOG) UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:log_path=$(ASAN_LOG) \
 		$(MAKE) -C build-asan check
 	@for f in $(ASAN_LOG).*; do \
