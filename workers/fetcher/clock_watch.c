@@ -67,7 +67,7 @@ clock_watch_on_timer(void *owner)
 {
 	struct fetcher *f = owner;
 	struct msg_fetch fetch = {
-		.endpoint = ENDPOINT_CLOCK, .lane = LANE_REFRESH, .timeout_ms = PATIENCE_MS
+		.endpoint = ENDPOINT_CLOCK, .lane = LANE_INTERACTIVE, .timeout_ms = PATIENCE_MS
 	};
 	struct asker me = { .done = clock_watch_on_answer, .owner = f };
 

@@ -392,6 +392,38 @@ body_symbol(const struct body *b, struct decode *d, const char *symbol, struct r
 	return body_take(b, d, symbol, from, out);
 }
 
+/* Roots go on behind the underlying: AAPL1, SPXW; the dot of BRK.B is left out of them. */
+static bool
+root_is_of(const char *symbol, const char *underlying)
+{
+	for (; *underlying != '\0'; underlying++)
+		if (*underlying != '.' && *symbol++ != *underlying)
+			return false;
+	return true;
+}
+
+/* Upstream filters; that it did is not taken on trust. */
+static bool
+contract_was_asked(const struct msg_fetch *f, const char *symbol)
+{
+	struct contract c;
+
+	if (f == NULL)
+		return true;
+	if (symbol_contract(symbol, &c) != E_OK)
+		return false;
+	if (f->root_symbol[0] == '\0' && !root_is_of(symbol, f->symbol))
+		return false;
+	if (f->option_type[0] != '\0' && (strcmp(f->option_type, "call") == 0) != (c.is_call != 0))
+		return false;
+	if ((f->strike_min > 0 && c.strike < f->strike_min) ||
+	    (f->strike_max > 0 && c.strike > f->strike_max))
+		return false;
+	return (f->expiration[0] == '\0' || strcmp(c.expiration, f->expiration) == 0) &&
+	       (f->expiration_min[0] == '\0' || strcmp(c.expiration, f->expiration_min) >= 0) &&
+	       (f->expiration_max[0] == '\0' || strcmp(c.expiration, f->expiration_max) <= 0);
+}
+
 int
 body_chain(
     const struct body *b, struct decode *d, struct records *out, size_t *contracts, size_t *refused)
@@ -411,6 +443,8 @@ body_chain(
 		from = json_object_iter_value(at);
 		if (symbol_option(name, symbol) != E_OK || strcmp(name, symbol) != 0)
 			r = decode_refuse(d, MSG_SNAPSHOT, "a key is not an option contract");
+		else if (!contract_was_asked(d->filters, symbol))
+			r = decode_refuse(d, MSG_SNAPSHOT, "a contract was not asked for");
 		else
 			r = json_is_null(from) ? E_ABSENT : body_take(b, d, symbol, from, out);
 		if (r == E_ABSENT) { /* nothing trades it, but it is listed */

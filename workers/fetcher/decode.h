@@ -48,6 +48,7 @@ struct decode {
 	bool		 descending;		/* bars: the order asked of the upstream */
 	int64_t		 start, end;		/* bars: asked range, both inclusive; 0 is open */
 	const char	*asked;			/* asset: its symbol; null: any */
+	const struct msg_fetch *filters;	/* chain: what was asked for; null: anything goes */
 	int64_t		 last_event;		/* bars: of the row before, over pages; 0 at first */
 	/* out, with E_DATA_VALIDATION_ERROR */
 	enum msg_type	 refused;

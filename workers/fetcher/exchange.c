@@ -19,6 +19,7 @@
 #include "mem.h"
 #include "text.h"
 
+#define SECRET_MIN 16 /* Alpaca's keys have 20 characters, its secrets 40 */
 #define USER_AGENT PACKAGE_NAME "/" PACKAGE_VERSION
 
 struct flight { /* an exchange with its place in the list */
@@ -172,6 +173,25 @@ flight_land(struct upstream *u, struct flight *f)
 	LIST_REMOVE(f, link);
 }
 
+/* An upstream, or a proxy before it, that repeats our key or secret in a body: from here on neither is in it. What is
+ * shorter than any real one is left alone, it may be part of a word. */
+static void
+exchange_blank(const struct upstream *u, struct buf *body)
+{
+	const size_t lines = sizeof(u->key_lines) / sizeof(u->key_lines[0]);
+	const char *value;
+	uint8_t *at;
+	size_t len;
+
+	for (size_t i = 0; u->has_key && buf_len(body) > 0 && i < lines; i++) {
+		value = strchr(u->key_lines[i], ' ') + 1;
+		len = strlen(value);
+		while (len >= SECRET_MIN &&
+		       (at = memmem(buf_data(body), buf_len(body), value, len)) != NULL)
+			memset(at, '*', len);
+	}
+}
+
 static void
 upstream_reap(struct upstream *u)
 {
@@ -185,6 +205,7 @@ upstream_reap(struct upstream *u)
 		f = NULL;
 		u->curl->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &f);
 		exchange_conclude(&f->exchange, m->data.result);
+		exchange_blank(u, &f->exchange.body);
 		flight_land(u, f);
 		f->exchange.done(&f->exchange, f->exchange.owner);
 		loop_free_later(u->loop, flight_discard, f);

@@ -125,7 +125,8 @@ missing_ask(struct job *job, enum endpoint endpoint)
 {
 	struct fetcher *f = job->fetcher;
 	struct asker me = { .done = missing_on_answer, .owner = job };
-	struct msg_fetch fetch = { .endpoint = endpoint, .lane = job->fetch.lane };
+	/* Behind the clock, which shares the budget: clients who guess symbols must not stop it. */
+	struct msg_fetch fetch = { .endpoint = endpoint, .lane = LANE_REFRESH };
 	int64_t left_ms = (job->deadline_ns - clock_mono()) / CLOCK_MS;
 	const struct asset_entry *known = assets_recall(f->assets, job->fetch.symbol);
 

@@ -87,6 +87,7 @@ struct batch {
 	char		 last_reason[256];
 	/* bars and chains: the one job's walk through the pages */
 	char		 token[DECODE_TOKEN];
+	uint64_t	 token_mark;	/* hash of one used earlier: a walk that meets it goes round in a circle */
 	uint64_t	 rows, rows_max;
 	bool		 newest_first;	/* asked so of the upstream */
 	bool		 incomplete;	/* contracts were refused */

@@ -186,6 +186,7 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 		.timeframe = first->timeframe,
 		.adjustment = first->adjustment,
 		.asked = first->symbol,
+		.filters = first,
 		.start = first->start,
 		.end = first->end };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fetcher.h"
+#include "hash.h"
 #include "log.h"
 #include "text.h"
 
@@ -78,18 +79,24 @@ walk_finish(struct batch *b, const char *token)
 	job_finish(job);
 }
 
-/* Where to go on; a token that was just used leads nowhere. */
+/* Where to go on; a token that was used before leads nowhere. One mark finds circles of any length, if it moves to
+ * the page we are on whenever their number is a power of two. */
 static int
-walk_token(
-    const struct batch *b, const struct body *body, struct decode *d, char token[DECODE_TOKEN])
+walk_token(struct batch *b, const struct body *body, struct decode *d, char token[DECODE_TOKEN])
 {
+	uint64_t hash;
 	int r = body_token(body, d, token);
 
-	if (r == E_OK && token[0] != '\0' && strcmp(token, b->token) == 0) {
-		text_copy(d->why, sizeof(d->why), "next_page_token leads back to the same page");
-		r = E_DATA_VALIDATION_ERROR;
+	if (r != E_OK || token[0] == '\0')
+		return r;
+	hash = hash_stable(token, strlen(token));
+	if (strcmp(token, b->token) == 0 || hash == b->token_mark) {
+		text_copy(d->why, sizeof(d->why), "next_page_token leads back to an earlier page");
+		return E_DATA_VALIDATION_ERROR;
 	}
-	return r;
+	if ((b->pages & (b->pages - 1)) == 0)
+		b->token_mark = hash;
+	return E_OK;
 }
 
 void
