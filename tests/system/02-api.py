@@ -165,6 +165,8 @@ def test_a_client_can_ask_for_younger_values_and_is_told_the_age(scene):
 
 def test_one_answer_fills_the_caches_of_all_workers(scene):
     r, g = scene.pair(workers=4)
+    # The fetcher greets each worker with the market's clock: from then on it shares with it.
+    wait_for(lambda: all(g.metric("opitios_channel_messages_received_total", worker=f"http-{i}") >= 1 for i in range(4)), 20, "channels")
     fine(g.ask("/api/v1/stocks/AAPL/quote"))
     fine(g.ask("/api/v1/options/AAPL/chain"))
     # Shares travel beside the answer: wait until each worker has taken both.
