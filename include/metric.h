@@ -6,7 +6,7 @@
  * Rows of ROLE_MASTER are about every slot. worker_up is 1 while `state` is "ready" and `pid` is not 0,
  * worker_start_time_seconds is `spawned_ns`, worker_heartbeat_seconds is `heartbeat_ns`: their cells are not
  * used. worker_restarts_total is cells, of which the master is the one writer: on each page, through
- * struct stats { .mine = page }.
+ * struct stats { .mine = page }. Rows of ROLE_GATEWAY are on the master's own page alone.
  */
 #ifndef METRIC_H
 #define METRIC_H
@@ -16,6 +16,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "log.h"
 #include "role.h"
 
 enum metric {
@@ -27,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_unit { UNIT_ONE, UNIT_MILLI, UNIT_NANO, UNIT_STAMP };
 
 #define LABEL_SETS(X) X(none) X(route) X(code) X(endpoint) X(layer) X(hit) X(outcome) X(cause) X(lane) \
-	X(kind) X(family) X(store) X(drop)
+	X(kind) X(family) X(store) X(drop) X(result)
 enum label_set {
 #define X(set) LABELS_##set,
 	LABEL_SETS(X)
@@ -38,7 +39,7 @@ enum label_set {
 
 #define METRIC_BUCKETS 17	/* 100 us to 10 s and +Inf */
 #define METRIC_CELLS   4096	/* of 8 bytes; that the tables fit is checked when compiling */
-#define BOARD_SLOTS    272	/* 256 http workers and the rest */
+#define BOARD_SLOTS    544	/* 256 http workers with two seats each, and the rest */
 #define BOARD_CHECKS   4
 
 struct check_result {		/* a round trip somebody made; seqlock-free: fields are single words */
@@ -50,23 +51,55 @@ struct check_result {		/* a round trip somebody made; seqlock-free: fields are s
 };
 enum check_name { CHECK_DATABASE, CHECK_CACHE, CHECK_EXTERNAL_API };
 
+#define CRASH_FRAMES 48
+
+/* What a process wrote about its own death, from inside the signal's handler. `signal` is written last. */
+struct crash_note {
+	int32_t		 signal;		/* 0: it wrote nothing */
+	int32_t		 code;			/* si_code */
+	uint64_t	 address;		/* si_addr */
+	int64_t		 at_ns;			/* wall */
+	uint64_t	 instruction;		/* where it happened */
+	uint32_t	 thread;		/* kernel's number */
+	uint32_t	 frames;
+	uint64_t	 frame[CRASH_FRAMES];	/* return addresses, innermost first */
+};
+
+/* A slot is what people name: http-0. It has one seat, or two where a successor starts before the predecessor
+ * ends; each seat has a page of its own, because a page has one writer. What is shown of a slot is the sum of its
+ * pages' cells, and the fields of the current seat's. */
 struct slot_page {
-	/* the master's */
-	char		 slot[SLOT_NAME];
+	/* the master's; a worker gone mad can write here, so the master reads it back for display only, bounded */
+	char		 slot[SLOT_NAME];	/* of the seat: "http-0", "http-0.1" */
+	char		 label[SLOT_NAME];	/* of the slot: "http-0" */
 	uint32_t	 role;
 	uint32_t	 in_use;
+	uint32_t	 twin;			/* index of the other seat's page + 1; 0: there is none */
+	uint32_t	 current;		/* 1: this seat is the slot's; the other one is a successor or drains */
 	char		 state[16];		/* name of slot_states.def */
 	int32_t		 pid;			/* 0: none */
 	uint32_t	 generation;
 	int64_t		 spawned_ns;		/* wall */
 	int64_t		 ready_ns;		/* wall; 0 while not ready */
-	uint64_t	 restarts;
+	uint64_t	 restarts;		/* processes that died unasked */
 	char		 last_exit[96];		/* "signal 9 (Killed)", "" when it never ended */
 	int64_t		 last_exit_ns;		/* wall */
+	int64_t		 failed_ns;		/* wall: since when it dies too often; 0: it does not */
 	/* the worker's */
-	int64_t		 heartbeat_ns;		/* wall */
+	int64_t		 heartbeat_ns;		/* wall, for display */
+	uint64_t	 beats;			/* turns of the heartbeat timer: what hang detection looks at */
+	uint64_t	 patience_ms;		/* it says: for so long no heartbeat is no hang; 0: as configured */
+	char		 doing[192];		/* the request or job in hand, or the last one; "" none yet */
+	int64_t		 doing_ns;		/* wall, when that began */
+	uint32_t	 doing_on;		/* 1: still in hand */
+	char		 build_id[44];		/* of the executable, hex */
+	char		 executable[256];	/* its path */
+	uint64_t	 image_base, image_end;	/* where it is loaded: a frame minus image_base is in the file */
+	struct crash_note crash;
+	struct log_ring	 log;			/* its last lines */
 	struct check_result checks[BOARD_CHECKS];
 	char		 note[128];		/* what a reader should know: "breaker of stock open" */
+	uint64_t	 used[METRIC_CELLS / 64];	/* a bit for each cell that was ever other than 0 */
 	uint64_t	 cells[METRIC_CELLS];
 } __attribute__((aligned(4096)));
 
@@ -81,6 +114,8 @@ struct board {
 	char		 environment[64];
 	char		 upstream[256];		/* data URL without credentials */
 	char		 http_address[64];	/* as bound */
+	char		 admin_address[64];	/* as bound; "" when there is none */
+	uint64_t	 generation;		/* of the configuration that serves */
 	struct slot_page slots[BOARD_SLOTS];
 } __attribute__((aligned(4096)));
 

@@ -5,14 +5,17 @@
 enum role {
 #define ROLE(NAME, bit, executable, slot, count, need, ready_seconds, help) ROLE_##NAME = (bit),
 #include "tables/roles.def"
-	ROLE_ANY = 0xff
+	ROLE_ANY = 0xff,
+	ROLE_GATEWAY = 0x100	/* no process: in metrics.def, what is of the gateway as a whole */
 };
 
-#define SLOT_NAME 32		/* bytes of a slot's name: fetcher-rest, cache-writer, http-0 */
+#define SLOT_NAME 32		/* bytes of a seat's name: fetcher-rest, cache-writer, http-0, http-0.1 */
 
 const char	*role_name(enum role);		/* "http"; "?" for none */
 const char	*role_executable(enum role);
-/* Role of a slot's name; 0 for none. */
+/* What people call the slot of a seat: "http-0" of "http-0.1". */
+void		 role_slot_label(const char *seat, char label[SLOT_NAME]);
+/* Role of a slot's or a seat's name; 0 for none. */
 enum role	 role_of_slot(const char *slot);
 /* Whether links.def joins the two, in either order. */
 int		 role_is_linked(enum role, enum role);

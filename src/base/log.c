@@ -20,7 +20,8 @@ static struct {
 	char slot[32];
 	enum log_format format;
 	enum log_level level;
-} log_state = { "-", LOG_FORMAT_TEXT, LOG_LEVEL_INFO };
+	struct log_ring *ring;
+} log_state = { "-", LOG_FORMAT_TEXT, LOG_LEVEL_INFO, NULL };
 
 static const char *const log_names[] = { "debug", "info", "warn", "error", "fatal", "panic" };
 static const char *const log_colours[] = { "\033[2m", "", "\033[33m", "\033[31m", "\033[31;1m",
@@ -106,6 +107,26 @@ log_line_json(char *line, size_t size, unsigned level, const char *when, const c
 	return n < 0 ? 0 : (size_t)n < size - 1 ? (size_t)n : size - 2;
 }
 
+void
+log_keep(struct log_ring *ring)
+{
+	log_state.ring = ring;
+}
+
+/* Before it is written: the last line of a process that dies of writing it is kept. */
+static void
+log_ring_add(struct log_ring *ring, unsigned level, const char *when, const char *message)
+{
+	char *line = ring->lines[ring->next % LOG_RING_LINES];
+
+	int n = snprintf(line, LOG_RING_LINE, "%s %-5s ", when, log_names[level]);
+
+	if (n > 0 && n < LOG_RING_LINE)
+		(void)text_copy(line + n, LOG_RING_LINE - (size_t)n, message);
+	log_clean(line);
+	__atomic_store_n(&ring->next, ring->next + 1, __ATOMIC_RELEASE);
+}
+
 static void
 log_write(unsigned level, const char *fmt, va_list args)
 {
@@ -115,6 +136,8 @@ log_write(unsigned level, const char *fmt, va_list args)
 
 	vsnprintf(message, sizeof(message), fmt, args);
 	clock_format_ms(clock_wall(), when);
+	if (log_state.ring != NULL)
+		log_ring_add(log_state.ring, level, when, message);
 	if (log_state.format == LOG_FORMAT_JSON)
 		len = log_line_json(line, sizeof(line), level, when, message);
 	else

@@ -63,6 +63,16 @@ role_of_slot(const char *slot)
 	return best;
 }
 
+void
+role_slot_label(const char *seat, char label[SLOT_NAME])
+{
+	size_t len = strcspn(seat, ".");
+
+	len = len < SLOT_NAME ? len : SLOT_NAME - 1;
+	memcpy(label, seat, len);
+	label[len] = '\0';
+}
+
 int
 role_is_linked(enum role a, enum role b)
 {

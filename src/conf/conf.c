@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "text.h"
 
+#define CONF_HANG_LEAST_MS 300 /* a loop's turn may take long under load without being a hang */
 #define SHOWN_MAX 64 /* bytes of a refused value repeated in the error line */
 
 /* The column `min` is a list of words for CHOICE and a number for the rest. */
@@ -147,6 +148,11 @@ conf_check(struct conf *c, char why[CONF_ERROR])
 	if (c->supervisor_restart_floor > c->supervisor_restart_ceiling)
 		return conf_contradict("supervisor.restart_floor", "supervisor.restart_ceiling",
 		    "is longer than", why);
+	if (c->supervisor_hang_timeout > 0 && c->supervisor_hang_timeout < CONF_HANG_LEAST_MS) {
+		(void)snprintf(why, CONF_ERROR,
+		    "supervisor.hang_timeout: is below 300ms: give more, or 0 for none");
+		return E_CONFIG;
+	}
 	if (c->journal_segment_bytes > c->journal_max_bytes)
 		return conf_contradict(
 		    "journal.segment_bytes", "journal.max_bytes", "is larger than", why);

@@ -66,7 +66,7 @@ slot_page_spawned(struct slot *s)
 void
 slot_spawn(struct slot *s)
 {
-	s->cause = CAUSE_EXIT;
+	s->cause = CAUSE_NONE;
 	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, clock_mono());
 	if (spawn_process(s) != E_OK) {
 		slot_event(s, SLOT_ON_UNBORN);
@@ -115,19 +115,28 @@ slot_delay(struct slot *s)
 	loop_timer_set(&s->timer, ms);
 }
 
+struct slot_cause_row {
+	const char *text; /* behind how the process ended */
+	unsigned label;
+};
+
+static const struct slot_cause_row slot_causes[] = {
+	[CAUSE_NOT_READY] = { " after it was not ready in time", LABEL(cause, NOT_READY) },
+	[CAUSE_PROTOCOL] = { " after it broke the protocol", LABEL(cause, PROTOCOL) },
+	[CAUSE_HANG] = { " after its loop stood still", LABEL(cause, HANG) },
+	[CAUSE_SLOW_DRAIN] = { " after it did not finish in time", LABEL(cause, HANG) },
+	[CAUSE_RELOAD] = { " replaced by a reload", LABEL(cause, RELOAD) },
+	[CAUSE_UPGRADE] = { " replaced by an upgrade", LABEL(cause, UPGRADE) },
+	[CAUSE_RECYCLE] = { " recycled", LABEL(cause, RECYCLE) },
+	[CAUSE_ASKED] = { " replaced as asked", LABEL(cause, ASKED) },
+	[CAUSE_STRATEGY] = { " replaced with another role", LABEL(cause, STRATEGY) },
+	[CAUSE_STOP] = { "", LABEL(cause, EXIT) },
+};
+
 static const char *
 slot_cause_text(const struct slot *s)
 {
-	switch (s->cause) {
-	case CAUSE_NOT_READY:
-		return " after it was not ready in time";
-	case CAUSE_PROTOCOL:
-		return " after it broke the protocol";
-	case CAUSE_EXIT:
-	case CAUSE_SIGNAL:
-		break;
-	}
-	return "";
+	return s->cause == CAUSE_NONE ? "" : slot_causes[s->cause].text;
 }
 
 /* What is left of a process, for good or until the next: page, channel, links. */
@@ -152,10 +161,8 @@ slot_clear(struct slot *s)
 static unsigned
 slot_cause_label(const struct slot *s)
 {
-	if (s->cause == CAUSE_NOT_READY)
-		return LABEL(cause, NOT_READY);
-	if (s->cause == CAUSE_PROTOCOL)
-		return LABEL(cause, PROTOCOL);
+	if (s->cause != CAUSE_NONE)
+		return slot_causes[s->cause].label;
 	return WIFSIGNALED(s->wait_status) ? LABEL(cause, SIGNAL) : LABEL(cause, EXIT);
 }
 

@@ -33,16 +33,34 @@ enum slot_action {
 	SLOT_ACTION_COUNT
 };
 
-enum slot_cause { CAUSE_EXIT, CAUSE_SIGNAL, CAUSE_NOT_READY, CAUSE_PROTOCOL };
+/* Why a process ends, where the master itself had a hand in it. */
+enum slot_cause { CAUSE_NONE, CAUSE_NOT_READY, CAUSE_PROTOCOL, CAUSE_HANG, CAUSE_SLOW_DRAIN, CAUSE_RELOAD, CAUSE_UPGRADE,
+	CAUSE_RECYCLE, CAUSE_ASKED, CAUSE_STRATEGY, CAUSE_STOP };
 
 struct master;
 struct slot;
 typedef void slot_action_fn(struct slot *);
 
-struct slot {			/* outlives its processes */
+/* How something that takes time ended: E_OK, or why not; `text` is one line for a person. Called once. */
+typedef void done_fn(void *arg, int error, const char *text);
+
+struct hang_watch {		/* hang.c: how long the slot's loop has stood still */
+	uint64_t	 beats;
+	int64_t		 still_ns;	/* counted by the master's own ticks, less what the process waited for a processor */
+	uint64_t	 waited_ns;	/* of /proc/PID/schedstat, at the last look */
+};
+
+#define SLOT_DEATHS_MAX 64
+
+struct slot {			/* one seat of a slot; outlives its processes */
 	struct master	*master;
-	char		 name[SLOT_NAME];
+	char		 name[SLOT_NAME];	/* of the seat: http-0, http-0.1 */
+	char		 label[SLOT_NAME];	/* of the slot: http-0 */
 	enum role	 role;
+	unsigned	 number;	/* of the slot within its role: 0 for http-0 */
+	struct slot	*twin;		/* the other seat; null where a successor cannot start before the end */
+	bool		 current;	/* this seat is the slot's; exactly one of two */
+	bool		 wanted;	/* of the current seat: the gateway wants this slot to run */
 	bool		 required;
 	enum slot_state	 state;
 	slot_action_fn *const *actions;	/* slot_actions; a test brings its own */
@@ -59,6 +77,16 @@ struct slot {			/* outlives its processes */
 	bool		 was_ready;	/* ever */
 	enum slot_cause	 cause;		/* why the process was killed, when it was */
 	int		 wait_status;	/* of the last process */
+	long		 peak_rss_kb;	/* of the last process, from wait4 */
+	int64_t		 deaths_ns[SLOT_DEATHS_MAX]; /* monotonic, of those that counted; a ring */
+	unsigned	 death_count;
+	bool		 failed;	/* dies too often; until it was steady */
+	int64_t		 failed_ns;	/* monotonic, since when */
+	const struct conf *conf;	/* what its next process is told: the master's, or a candidate's */
+	struct hang_watch hang;
+	uint64_t	 requests_begun; /* of the page, when this process was spawned: for recycling */
+	int64_t		 spawned_mono_ns;
+	double		 recycle_share;	/* 0.9 to 1: by chance, so that workers do not go together */
 };
 
 struct link {			/* a channel between two slots, as far as the master knows */
@@ -78,8 +106,8 @@ struct stop {
 };
 
 struct listener {
-	int		 fd;
-	char		 name[32];
+	int		 fd;		/* -1: none */
+	char		 name[32];	/* http, admin; also its FDNAME at systemd */
 	char		 address[64];	/* as bound */
 };
 
@@ -103,6 +131,20 @@ struct master {
 	uint64_t	 generation;
 	struct stop	 stop;
 	struct event	*signals[MASTER_SIGNALS_MAX];
+	char		**environment;	/* as it was at the start */
+	struct options	*options;	/* the command line: a reload reads all layers anew */
+	struct stats	 stats;		/* the master's own page */
+	struct loop_timer tick;		/* look.c: what is looked at again and again */
+	struct replacing *replacing;	/* replace.c: under way */
+	struct reload	*reload;	/* null: none under way */
+	struct strategy	*strategy;	/* null: none under way */
+	struct upgrade	*upgrade;	/* null: none under way */
+	struct admin	*admin;		/* null: admin.address is off */
+	struct ctl_server *ctl;		/* the control socket */
+	struct notify	*notify;	/* null: no NOTIFY_SOCKET */
+	unsigned	 http_workers;	/* wanted */
+	unsigned	 cpus;		/* usable */
+	struct listener	 admin_listener;
 };
 
 /* options.c */
@@ -114,6 +156,7 @@ struct options {
 	const char	*set[OPTIONS_SET_MAX]; /* "http.workers=2", borrowed */
 	const char	*state_dir;	/* --state-dir; null: not given */
 	size_t		 set_count;
+	const char	*handover;	/* --handover FD: a predecessor's state; null: none */
 };
 /* E_INVALID_PARAMETER with *why (static) and *word for what is unknown or incomplete. */
 int	options_parse(int argc, char **argv, struct options *, const char **why, const char **word) MUST_CHECK;
@@ -183,6 +226,32 @@ void	wire_lost(struct slot *from, const struct msg_peer_lost *);
 /* reap.c */
 void	reap_children(struct master *);
 void	reap_text(int wait_status, char *out, size_t size);	/* "signal 9 (Killed)" */
+
+/* replace.c: another process for a slot, ready before the old one is told to end where the slot has two seats, else
+ * right after it. Refused with E_FULL while the slot is being replaced already. */
+void	replace_begin(struct master *, struct slot *current, enum slot_cause, done_fn *, void *arg);
+void	replace_note(struct slot *);		/* a slot moved: whoever waits for it looks again */
+
+/* reload.c: reads the configuration anew and brings it to the workers; `done` tells when all serve with it or why
+ * everything stays as it was. */
+void	reload_begin(struct master *, done_fn *, void *arg);
+
+/* upgrade.c: the same pid goes on as another executable. On success `done` is never called: the process is another. */
+void	upgrade_begin(struct master *, done_fn *, void *arg);
+
+/* scale.c */
+void	scale_http(struct master *, unsigned workers, done_fn *, void *arg);	/* 1 to 256 */
+/* The current seat of a slot by its label; null: there is no such slot. */
+struct slot *slots_find(struct master *, const char *label);
+/* debug, info, warn, error: for the master and all workers, until the next reload. E_INVALID_PARAMETER. */
+int	master_log_level(struct master *, const char *level) MUST_CHECK;
+
+/* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
+void	hang_look(struct master *, int64_t since_last_ns);
+/* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
+void	crash_report(struct slot *, const char *cause);
+/* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
+void	crash_look(struct slot *);
 
 /* stop.c */
 void	stop_open(struct master *);

@@ -40,6 +40,7 @@ board_layout(void)
 	hash = layout_number(hash, sizeof(struct board));
 	hash = layout_number(hash, sizeof(struct slot_page));
 	hash = layout_number(hash, offsetof(struct slot_page, cells));
+	hash = layout_number(hash, offsetof(struct slot_page, log));
 	for (unsigned set = 0; set < LABEL_SET_COUNT; set++)
 		for (unsigned i = 0; i < label_count((enum label_set)set); i++)
 			hash = layout_text(hash, label_text((enum label_set)set, i));
@@ -125,6 +126,7 @@ board_slot(struct board *b, const char *slot, enum role role)
 	page = &b->slots[i];
 	if (text_copy(page->slot, sizeof(page->slot), slot) != E_OK)
 		panic("statistics: the slot's name %s is too long", slot);
+	role_slot_label(slot, page->label);
 	page->role = (uint32_t)role;
 	page->in_use = 1;
 	/* Readers count first: a page is whole before it is counted. */
@@ -144,6 +146,8 @@ board_slot_clear(struct slot_page *page)
 			metric_cell_set(page, row->offset + i, 0);
 	}
 	__atomic_store_n(&page->heartbeat_ns, 0, __ATOMIC_RELAXED);
+	page->patience_ms = 0;
+	page->doing_on = 0;
 	memset(page->note, 0, sizeof(page->note));
 }
 

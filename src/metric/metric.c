@@ -61,9 +61,14 @@ metric_cell(const struct slot_page *page, size_t cell)
 	return __atomic_load_n(&page->cells[cell], __ATOMIC_RELAXED);
 }
 
+/* Whoever sums up looks at cells that were used: most combinations of labels never are. */
 void
 metric_cell_set(struct slot_page *page, size_t cell, uint64_t v)
 {
+	uint64_t bit = UINT64_C(1) << (cell % 64), *word = &page->used[cell / 64];
+
+	if (v != 0 && (*word & bit) == 0)
+		(void)__atomic_fetch_or(word, bit, __ATOMIC_RELAXED); /* the master counts here too */
 	__atomic_store_n(&page->cells[cell], v, __ATOMIC_RELAXED);
 }
 

@@ -167,7 +167,8 @@ class Gateway:
             environment |= {"ALPACA_API_KEY": KEY, "ALPACA_SECRET_KEY": SECRET}
         environment |= env or {}
         command = [str(BUILD / "opitios-alpaca"), "--http.address=127.0.0.1:0", f"--http.workers={workers}",
-                   f"--state.dir={self.state}", "--supervisor.drain_delay=0", *settings]
+                   f"--state.dir={self.state}", "--supervisor.drain_delay=0",
+                   "--admin.address=127.0.0.1:0", *settings]
         with contextlib.suppress(FileNotFoundError):
             (self.state / "http.address").unlink()
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True)

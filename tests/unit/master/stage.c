@@ -82,9 +82,9 @@ stage_start(struct stage *st, const char *const *settings)
 {
 	const char *arguments[STAGE_ARGS] = { "--http.address=127.0.0.1:0", "--http.workers=2",
 		"--supervisor.stable_after=10ms", "--supervisor.drain_delay=0",
-		"--log.level=debug" };
+		"--log.level=debug", "--admin.address=127.0.0.1:0" };
 	char path[160];
-	int n = 5, fd;
+	int n = 6, fd;
 
 	while (settings != NULL && *settings != NULL && n < STAGE_ARGS - 3)
 		arguments[n++] = *settings++;
