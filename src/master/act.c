@@ -54,12 +54,10 @@ slot_page_spawned(struct slot *s)
 {
 	int64_t now = clock_wall();
 
-	if (s->page->spawned_ns != 0)
-		s->page->restarts++;
 	s->page->pid = s->pid;
 	s->page->spawned_ns = now;
 	s->page->ready_ns = 0;
-	s->page->generation = (uint32_t)s->master->generation;
+	s->page->generation = (uint32_t)slot_generation(s);
 	metric_set(&s->stats, M_WORKER_STARTED, 0, 0, (uint64_t)now);
 }
 
@@ -67,12 +65,17 @@ void
 slot_spawn(struct slot *s)
 {
 	s->cause = CAUSE_NONE;
-	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, clock_mono());
+	s->steady = false;
+	s->births++;
+	s->spawned_mono_ns = clock_mono();
+	s->hang = (struct hang_watch){ 0 };
+	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, s->spawned_mono_ns);
 	if (spawn_process(s) != E_OK) {
 		slot_event(s, SLOT_ON_UNBORN);
 		return;
 	}
 	slot_page_spawned(s);
+	recycle_begin(s);
 	log_info("%s: started, pid %d", s->name, (int)s->pid);
 	loop_timer_set(&s->timer, s->ready_ms);
 	wire_settings(s);
@@ -92,10 +95,17 @@ slot_serve(struct slot *s)
 	slots_note_ready(s->master);
 }
 
+/* All that was held against the slot is forgotten. */
 void
 slot_steady(struct slot *s)
 {
+	if (s->failed)
+		log_info("%s: has not failed any more: steady", s->name);
+	s->steady = true;
 	s->died_lately = false;
+	s->failed = false;
+	s->death_count = 0;
+	s->page->failed_ns = 0;
 	backoff_reset(&s->backoff);
 }
 
@@ -105,6 +115,13 @@ slot_await_end(struct slot *s)
 	loop_timer_set(&s->timer, SLOT_END_MS);
 }
 
+static void
+slot_wait(struct slot *s, uint32_t ms)
+{
+	s->due_ns = clock_mono() + ms * CLOCK_MS;
+	loop_timer_set(&s->timer, ms);
+}
+
 void
 slot_delay(struct slot *s)
 {
@@ -112,31 +129,59 @@ slot_delay(struct slot *s)
 
 	if (ms > 0)
 		log_info("%s: starting again in %u ms", s->name, (unsigned)ms);
-	loop_timer_set(&s->timer, ms);
+	slot_wait(s, ms);
 }
 
 struct slot_cause_row {
-	const char *text; /* behind how the process ended */
+	const char *name, *text; /* text stands behind how the process ended */
 	unsigned label;
 };
 
 static const struct slot_cause_row slot_causes[] = {
-	[CAUSE_NOT_READY] = { " after it was not ready in time", LABEL(cause, NOT_READY) },
-	[CAUSE_PROTOCOL] = { " after it broke the protocol", LABEL(cause, PROTOCOL) },
-	[CAUSE_HANG] = { " after its loop stood still", LABEL(cause, HANG) },
-	[CAUSE_SLOW_DRAIN] = { " after it did not finish in time", LABEL(cause, HANG) },
-	[CAUSE_RELOAD] = { " replaced by a reload", LABEL(cause, RELOAD) },
-	[CAUSE_UPGRADE] = { " replaced by an upgrade", LABEL(cause, UPGRADE) },
-	[CAUSE_RECYCLE] = { " recycled", LABEL(cause, RECYCLE) },
-	[CAUSE_ASKED] = { " replaced as asked", LABEL(cause, ASKED) },
-	[CAUSE_STRATEGY] = { " replaced with another role", LABEL(cause, STRATEGY) },
-	[CAUSE_STOP] = { "", LABEL(cause, EXIT) },
+	[CAUSE_NONE] = { "", "", LABEL(cause, EXIT) },
+	[CAUSE_NOT_READY] = { "not_ready", " after it was not ready in time",
+	    LABEL(cause, NOT_READY) },
+	[CAUSE_PROTOCOL] = { "protocol", " after it broke the protocol", LABEL(cause, PROTOCOL) },
+	[CAUSE_HANG] = { "hang", " after its loop stood still", LABEL(cause, HANG) },
+	[CAUSE_SLOW_DRAIN] = { "slow_drain", " after it did not finish in time",
+	    LABEL(cause, HANG) },
+	[CAUSE_OOM] = { "oom", " for want of memory", LABEL(cause, OOM) },
+	[CAUSE_RELOAD] = { "reload", ", replaced by a reload", LABEL(cause, RELOAD) },
+	[CAUSE_UPGRADE] = { "upgrade", ", replaced by an upgrade", LABEL(cause, UPGRADE) },
+	[CAUSE_RECYCLE] = { "recycle", ", recycled", LABEL(cause, RECYCLE) },
+	[CAUSE_ASKED] = { "asked", ", replaced as asked", LABEL(cause, ASKED) },
+	[CAUSE_STRATEGY] = { "strategy", ", replaced together with another",
+	    LABEL(cause, STRATEGY) },
+	[CAUSE_STOP] = { "stop", "", LABEL(cause, EXIT) },
 };
 
-static const char *
-slot_cause_text(const struct slot *s)
+/* The master's own doing in the end of a process that it did not wish for. */
+static bool
+slot_cause_is_fault(const struct slot *s)
 {
-	return s->cause == CAUSE_NONE ? "" : slot_causes[s->cause].text;
+	return s->cause == CAUSE_NOT_READY || s->cause == CAUSE_PROTOCOL ||
+	       s->cause == CAUSE_HANG || s->cause == CAUSE_SLOW_DRAIN || s->cause == CAUSE_OOM;
+}
+
+static bool
+slot_ended_badly(const struct slot *s)
+{
+	if (s->cause == CAUSE_STOP && WIFSIGNALED(s->wait_status) &&
+	    WTERMSIG(s->wait_status) == SIGKILL)
+		return false;
+	return slot_cause_is_fault(s) || WIFSIGNALED(s->wait_status) ||
+	       WEXITSTATUS(s->wait_status) != EXIT_WITH_OK;
+}
+
+static void
+slot_report(struct slot *s)
+{
+	if (s->cause == CAUSE_NONE && WIFSIGNALED(s->wait_status) &&
+	    WTERMSIG(s->wait_status) == SIGKILL && crash_oom_grew(s->master))
+		s->cause = CAUSE_OOM;
+	if (slot_ended_badly(s))
+		crash_report(
+		    s, slot_cause_is_fault(s) ? slot_causes[s->cause].name : s->page->last_exit);
 }
 
 /* What is left of a process, for good or until the next: page, channel, links. */
@@ -146,8 +191,10 @@ slot_clear(struct slot *s)
 	char text[80];
 
 	reap_text(s->wait_status, text, sizeof(text));
+	(void)text_copy(s->page->last_exit, sizeof(s->page->last_exit), text);
+	slot_report(s);
 	if (snprintf(s->page->last_exit, sizeof(s->page->last_exit), "%s%s", text,
-		slot_cause_text(s)) < 0)
+		slot_causes[s->cause].text) < 0)
 		s->page->last_exit[0] = '\0';
 	s->page->last_exit_ns = clock_wall();
 	s->page->ready_ns = 0;
@@ -158,20 +205,40 @@ slot_clear(struct slot *s)
 	wire_forget(s);
 }
 
-static unsigned
-slot_cause_label(const struct slot *s)
+static void
+slot_count_replaced(struct slot *s)
 {
-	if (s->cause != CAUSE_NONE)
-		return slot_causes[s->cause].label;
-	return WIFSIGNALED(s->wait_status) ? LABEL(cause, SIGNAL) : LABEL(cause, EXIT);
+	unsigned label = slot_causes[s->cause].label;
+
+	if (s->cause == CAUSE_NONE && WIFSIGNALED(s->wait_status))
+		label = LABEL(cause, SIGNAL);
+	metric_add(&s->stats, M_WORKER_RESTARTS, label, 0, 1);
 }
 
-/* A process that never worked and says why no other could: the operator must act, so the gateway ends. */
+/* A process that never worked and says why no other could: the operator must act, so the gateway ends. One that
+ * was started beside another which works is no such case. */
 static bool
 slot_is_hopeless(const struct slot *s)
 {
-	return !s->was_ready && WIFEXITED(s->wait_status) &&
-	       exit_is_fatal(WEXITSTATUS(s->wait_status));
+	return !s->was_ready && s->current && s->conf == &s->master->conf &&
+	       WIFEXITED(s->wait_status) && exit_is_fatal(WEXITSTATUS(s->wait_status));
+}
+
+/* Deaths of processes that had been steady do not count: what comes now and then is no failure of the slot. */
+static bool
+slot_dies_too_often(struct slot *s)
+{
+	const struct conf *c = &s->master->conf;
+	int64_t now = clock_mono();
+	unsigned i, lately = 0, kept;
+
+	if (s->steady)
+		return false;
+	s->deaths_ns[s->death_count++ % SLOT_DEATHS_MAX] = now;
+	kept = s->death_count < SLOT_DEATHS_MAX ? s->death_count : SLOT_DEATHS_MAX;
+	for (i = 0; i < kept; i++)
+		lately += now - s->deaths_ns[i] <= c->supervisor_fail_window * CLOCK_MS;
+	return s->failed || lately >= (unsigned)c->supervisor_fail_deaths;
 }
 
 void
@@ -181,7 +248,8 @@ slot_mourn(struct slot *s)
 	int pid = (int)s->pid;
 
 	slot_clear(s);
-	metric_add(&s->stats, M_WORKER_RESTARTS, slot_cause_label(s), 0, 1);
+	slot_count_replaced(s);
+	s->page->restarts++;
 	if (hopeless) {
 		log_error("%s: ended before it was ever ready (%s): the gateway ends", s->name,
 		    s->page->last_exit);
@@ -189,13 +257,48 @@ slot_mourn(struct slot *s)
 		return;
 	}
 	log_error("%s: pid %d ended: %s", s->name, pid, s->page->last_exit);
-	slot_delay(s);
+	if (slot_dies_too_often(s))
+		slot_event(s, SLOT_ON_FAIL);
+	else
+		slot_delay(s);
+	strategy_begin(s);
+}
+
+void
+slot_fail(struct slot *s)
+{
+	struct backoff longest = { .floor_ms = s->backoff.ceiling_ms,
+		.ceiling_ms = s->backoff.ceiling_ms };
+	uint32_t ms = backoff_next_jittered_ms(&longest, SLOT_JITTER);
+
+	if (!s->failed) {
+		s->failed = true;
+		s->failed_ns = clock_mono();
+		s->page->failed_ns = clock_wall();
+		log_error("%s: has failed: %lld deaths within %lld s, the last: %s", s->name,
+		    (long long)s->master->conf.supervisor_fail_deaths,
+		    (long long)s->master->conf.supervisor_fail_window / 1000, s->page->last_exit);
+	}
+	log_info("%s: trying again in %u ms", s->name, (unsigned)ms);
+	slot_wait(s, ms);
+}
+
+/* It was told to end so that another can take over; its end is no fault, unless it was one. */
+void
+slot_renew(struct slot *s)
+{
+	slot_clear(s);
+	slot_count_replaced(s);
+	log_info("%s: ended: %s", s->name, s->page->last_exit);
+	slot_spawn(s);
 }
 
 void
 slot_bury(struct slot *s)
 {
 	slot_clear(s);
+	if (s->cause != CAUSE_STOP)
+		slot_count_replaced(s);
 	log_info("%s: ended: %s", s->name, s->page->last_exit);
 	stop_look(s->master);
 }
@@ -215,14 +318,6 @@ slot_kill(struct slot *s)
 }
 
 void
-slot_kill_late(struct slot *s)
-{
-	log_error("%s: not ready after %lld ms: killed", s->name, (long long)s->ready_ms);
-	s->cause = CAUSE_NOT_READY;
-	slot_kill(s);
-}
-
-void
 slot_kill_stray(struct slot *s)
 {
 	log_error("%s: closed its control channel and did not end: killed", s->name);
@@ -230,16 +325,67 @@ slot_kill_stray(struct slot *s)
 	slot_kill(s);
 }
 
+void
+slot_await_dump(struct slot *s)
+{
+	loop_timer_set(&s->timer, s->master->conf.supervisor_dump_timeout);
+}
+
+/* A stopped process takes no signal but these two: it goes on, finds the first, and says where it stood. */
+static void
+slot_abort(struct slot *s, enum slot_cause cause)
+{
+	s->cause = cause;
+	crash_look(s);
+	control_drop(s);
+	if (kill(s->pid, SIGABRT) != 0 || kill(s->pid, SIGCONT) != 0)
+		log_error(
+		    "%s: pid %d cannot be aborted: %s", s->name, (int)s->pid, strerror(errno));
+	slot_await_dump(s);
+}
+
+void
+slot_abort_late(struct slot *s)
+{
+	log_error("%s: not ready after %lld ms: aborted", s->name, (long long)s->ready_ms);
+	slot_abort(s, CAUSE_NOT_READY);
+}
+
+void
+slot_abort_hung(struct slot *s)
+{
+	log_error("%s: pid %d: its loop stands still, for %lld ms now: aborted", s->name,
+	    (int)s->pid, (long long)(s->hang.still_ns / CLOCK_MS));
+	metric_add(&s->stats, M_WORKER_HANGS, 0, 0, 1);
+	slot_abort(s, CAUSE_HANG);
+}
+
+void
+slot_abort_slow(struct slot *s)
+{
+	log_error("%s: pid %d did not finish in time: aborted", s->name, (int)s->pid);
+	slot_abort(s, CAUSE_SLOW_DRAIN);
+}
+
+static int64_t
+slot_drain_ms(const struct slot *s)
+{
+	const struct master *m = s->master;
+	int64_t left;
+
+	if (m->stop.phase == STOP_NOT)
+		return m->conf.supervisor_drain_timeout;
+	left = (m->stop.deadline_ns - clock_mono()) / CLOCK_MS;
+	return left > SLOT_DRAIN_LEAST_MS ? left : SLOT_DRAIN_LEAST_MS;
+}
+
 /* A process that cannot be told any more is asked by a signal. */
 void
 slot_drain(struct slot *s)
 {
-	int64_t left = (s->master->stop.deadline_ns - clock_mono()) / CLOCK_MS;
-	struct msg_drain drain;
+	int64_t left = slot_drain_ms(s);
+	struct msg_drain drain = { .timeout_ms = (uint64_t)left };
 
-	if (left < SLOT_DRAIN_LEAST_MS)
-		left = SLOT_DRAIN_LEAST_MS;
-	drain.timeout_ms = (uint64_t)left;
 	loop_timer_set(&s->timer, left + SLOT_DRAIN_GRACE_MS);
 	if (s->control == NULL || chan_send(s->control, MSG_DRAIN, &drain) != E_OK)
 		(void)kill(s->pid, SIGTERM);

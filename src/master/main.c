@@ -53,12 +53,32 @@ master_on_stop(evutil_socket_t number, short what, void *arg)
 	stop_begin(m, number == SIGINT ? 0 : m->conf.supervisor_drain_delay);
 }
 
+/* Whoever asked by a signal finds the answer in the log, where reload and upgrade have written it. */
 static void
-master_on_unbuilt(evutil_socket_t number, short what, void *arg)
+master_told(void *arg, int error, const char *text)
+{
+	(void)arg, (void)error, (void)text;
+}
+
+static void
+master_on_reload(evutil_socket_t number, short what, void *arg)
+{
+	(void)number, (void)what;
+	reload_begin(arg, master_told, arg);
+}
+
+static void
+master_on_upgrade(evutil_socket_t number, short what, void *arg)
+{
+	(void)number, (void)what;
+	upgrade_begin(arg, master_told, arg);
+}
+
+static void
+master_on_nothing(evutil_socket_t number, short what, void *arg)
 {
 	(void)what, (void)arg;
-	log_warn("%s: ignored: reload and upgrade are not built in; stop and start instead",
-	    strsignal((int)number));
+	log_warn("%s: ignored: there is no log file to open again", strsignal((int)number));
 }
 
 struct master_signal {
@@ -70,9 +90,9 @@ static const struct master_signal master_signals[] = {
 	{ SIGCHLD, master_on_child },
 	{ SIGTERM, master_on_stop },
 	{ SIGINT, master_on_stop },
-	{ SIGHUP, master_on_unbuilt },
-	{ SIGUSR1, master_on_unbuilt },
-	{ SIGUSR2, master_on_unbuilt },
+	{ SIGHUP, master_on_reload },
+	{ SIGUSR1, master_on_nothing },
+	{ SIGUSR2, master_on_upgrade },
 };
 
 #define MASTER_SIGNALS (sizeof(master_signals) / sizeof(master_signals[0]))
@@ -135,6 +155,7 @@ master_board_open(struct master *m)
 {
 	m->board = board_create(&m->board_rw, &m->board_ro);
 	m->board->started_ns = clock_wall();
+	m->generation = m->board->generation = 1;
 	(void)text_copy(m->board->version, sizeof(m->board->version), PACKAGE_VERSION);
 	(void)text_copy(
 	    m->board->environment, sizeof(m->board->environment), m->conf.main_environment);
@@ -166,6 +187,7 @@ master_open(struct master *m)
 	stop_open(m);
 	wire_open(m);
 	slots_open(m);
+	look_open(m);
 	spawn_find_workers(m);
 	master_signals_open(m);
 	master_address_write(m);
@@ -176,6 +198,7 @@ master_close(struct master *m)
 {
 	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
 	master_signals_close(m);
+	look_close(m);
 	slots_close(m);
 	wire_close(m);
 	stop_close(m);
@@ -187,6 +210,21 @@ master_close(struct master *m)
 	conf_wipe_secrets(&m->conf);
 }
 
+int
+master_log_level(struct master *m, const char *level)
+{
+	char why[CONF_ERROR];
+	size_t i;
+
+	if (conf_set(&m->conf, "log.level", level, "the control socket", why) != E_OK)
+		return E_INVALID_PARAMETER;
+	proc_log_open("master", &m->conf);
+	for (i = 0; i < m->slot_count; i++)
+		if (m->slots[i].control != NULL)
+			wire_settings(&m->slots[i]);
+	return E_OK;
+}
+
 static int
 master_run(struct master *m)
 {
@@ -195,7 +233,7 @@ master_run(struct master *m)
 	master_open(m);
 	log_info("opitios-alpaca %s, pid %d, state in %s", PACKAGE_VERSION, (int)getpid(),
 	    m->conf.state_dir);
-	slots_event(m, ROLE_ANY, SLOT_ON_START);
+	slots_start(m);
 	loop_run(m->loop);
 	code = m->stop.code;
 	master_close(m);
@@ -219,6 +257,8 @@ main(int argc, char **argv)
 		fatal(EXIT_WITH_USAGE, "\"%.*s\" %s: see --help", (int)strcspn(word, "="), word,
 		    reason);
 	m = mem_alloc(sizeof(*m));
+	m->options = &options;
+	m->environment = environ;
 	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
 		fatal(EXIT_WITH_CONFIG, "%s", why);
 	code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);

@@ -7,6 +7,7 @@
 #include "chan.h"
 #include "conf.h"
 #include "err.h"
+#include "label.h"
 #include "limit.h"
 #include "loop.h"
 #include "metric.h"
@@ -24,8 +25,8 @@ enum slot_event {
 };
 
 /* Every action a row of slot_states.def may name; all but the first two are functions slot_<name>. */
-#define SLOT_ACTIONS(X) X(impossible) X(nothing) X(spawn) X(serve) X(steady) X(await_end) X(delay) X(mourn) \
-	X(kill) X(kill_late) X(kill_stray) X(drain) X(bury) X(rest)
+#define SLOT_ACTIONS(X) X(impossible) X(nothing) X(spawn) X(serve) X(steady) X(await_end) X(delay) X(mourn) X(fail) \
+	X(renew) X(kill) X(kill_stray) X(abort_late) X(abort_hung) X(abort_slow) X(await_dump) X(drain) X(bury) X(rest)
 enum slot_action {
 #define X(name) SLOT_DO_##name,
 	SLOT_ACTIONS(X)
@@ -34,8 +35,8 @@ enum slot_action {
 };
 
 /* Why a process ends, where the master itself had a hand in it. */
-enum slot_cause { CAUSE_NONE, CAUSE_NOT_READY, CAUSE_PROTOCOL, CAUSE_HANG, CAUSE_SLOW_DRAIN, CAUSE_RELOAD, CAUSE_UPGRADE,
-	CAUSE_RECYCLE, CAUSE_ASKED, CAUSE_STRATEGY, CAUSE_STOP };
+enum slot_cause { CAUSE_NONE, CAUSE_NOT_READY, CAUSE_PROTOCOL, CAUSE_HANG, CAUSE_SLOW_DRAIN, CAUSE_OOM, CAUSE_RELOAD,
+	CAUSE_UPGRADE, CAUSE_RECYCLE, CAUSE_ASKED, CAUSE_STRATEGY, CAUSE_STOP };
 
 struct master;
 struct slot;
@@ -75,6 +76,9 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	struct backoff	 backoff;
 	bool		 died_lately;	/* since it was last steady: the next delay is not zero */
 	bool		 was_ready;	/* ever */
+	bool		 steady;	/* its process has been ready for long enough */
+	uint64_t	 births;	/* processes that were tried */
+	int64_t		 due_ns;	/* monotonic: when a waiting slot tries again */
 	enum slot_cause	 cause;		/* why the process was killed, when it was */
 	int		 wait_status;	/* of the last process */
 	long		 peak_rss_kb;	/* of the last process, from wait4 */
@@ -84,8 +88,8 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	int64_t		 failed_ns;	/* monotonic, since when */
 	const struct conf *conf;	/* what its next process is told: the master's, or a candidate's */
 	struct hang_watch hang;
-	uint64_t	 requests_begun; /* of the page, when this process was spawned: for recycling */
 	int64_t		 spawned_mono_ns;
+	uint64_t	 recycle_base;	/* requests of the page, when this process was spawned */
 	double		 recycle_share;	/* 0.9 to 1: by chance, so that workers do not go together */
 };
 
@@ -100,8 +104,10 @@ enum stop_phase { STOP_NOT, STOP_DELAY, STOP_DRAIN, STOP_KILL, STOP_DONE };
 struct stop {
 	enum stop_phase	 phase;
 	unsigned	 step;		/* of the roles, in the order they are drained */
+	bool		 told;		/* the role of this step */
 	int64_t		 deadline_ns;	/* monotonic, of all draining */
 	struct loop_timer timer;
+	struct loop_timer limit;	/* all draining together: then SIGKILL */
 	enum exit_code	 code;
 };
 
@@ -135,9 +141,13 @@ struct master {
 	struct options	*options;	/* the command line: a reload reads all layers anew */
 	struct stats	 stats;		/* the master's own page */
 	struct loop_timer tick;		/* look.c: what is looked at again and again */
+	int64_t		 ticked_ns;	/* monotonic */
+	bool		 moved;		/* a slot moved in this turn: whoever waits for one looks at its end */
 	struct replacing *replacing;	/* replace.c: under way */
 	struct reload	*reload;	/* null: none under way */
 	struct strategy	*strategy;	/* null: none under way */
+	struct scale	*scale;		/* null: none under way */
+	int64_t		 recycled_ns;	/* monotonic: when processes were last looked at */
 	struct upgrade	*upgrade;	/* null: none under way */
 	struct admin	*admin;		/* null: admin.address is off */
 	struct ctl_server *ctl;		/* the control socket */
@@ -187,6 +197,8 @@ const char *slot_state_name(enum slot_state);
 const char *slot_event_name(enum slot_event);
 void	slot_move(enum slot_state, enum slot_event, enum slot_state *next, enum slot_action *);
 void	slot_event(struct slot *, enum slot_event);
+/* Number of the configuration its next process gets. */
+uint64_t slot_generation(const struct slot *);
 
 /* act.c: the actions; called by slot_event only. */
 #define X(name) slot_action_fn slot_##name;
@@ -199,7 +211,13 @@ bool	slot_has_process(const struct slot *);
 /* slots.c */
 void	slots_open(struct master *);		/* as roles.def and http.workers say */
 void	slots_close(struct master *);
+void	slots_start(struct master *);		/* every current seat of a slot that is wanted */
+/* The slots of a role with numbers from 0: made if missing, told whether they are wanted; nothing is started. */
+void	slots_want(struct master *, enum role, unsigned count);
+void	slots_apply_conf(struct master *);	/* what the configuration says of restarts */
 void	slots_event(struct master *, enum role, enum slot_event);
+void	slots_cause(struct master *, enum role, enum slot_cause); /* of what ends from now on */
+unsigned slots_http_workers(const struct conf *);
 bool	slots_are_idle(const struct master *, enum role);
 struct slot *slots_find_pid(struct master *, pid_t);
 void	slots_note_ready(struct master *);	/* a slot became ready: are they all? */
@@ -230,7 +248,14 @@ void	reap_text(int wait_status, char *out, size_t size);	/* "signal 9 (Killed)" 
 /* replace.c: another process for a slot, ready before the old one is told to end where the slot has two seats, else
  * right after it. Refused with E_FULL while the slot is being replaced already. */
 void	replace_begin(struct master *, struct slot *current, enum slot_cause, done_fn *, void *arg);
-void	replace_note(struct slot *);		/* a slot moved: whoever waits for it looks again */
+/* The same, but the successor stays beside until replace_commit; `conf` is what it is told. */
+void	replace_prepare(struct master *, struct slot *current, const struct conf *conf, enum slot_cause, done_fn *, void *arg);
+void	replace_commit(struct slot *current);
+void	replace_cancel(struct slot *current);	/* the successor ends; done is not called */
+bool	replace_is_due(const struct slot *current); /* it is being replaced */
+size_t	replace_count(const struct master *);	/* of slots that are */
+void	replace_look(struct master *);
+void	replace_cancel_all(struct master *, const char *why);
 
 /* reload.c: reads the configuration anew and brings it to the workers; `done` tells when all serve with it or why
  * everything stays as it was. */
@@ -239,8 +264,29 @@ void	reload_begin(struct master *, done_fn *, void *arg);
 /* upgrade.c: the same pid goes on as another executable. On success `done` is never called: the process is another. */
 void	upgrade_begin(struct master *, done_fn *, void *arg);
 
+/* recycle.c: processes that served long or grew large. */
+void	recycle_begin(struct slot *);		/* its process was spawned */
+void	recycle_look(struct master *);
+
+/* strategy.c: who else is replaced when one dies. */
+void	strategy_begin(struct slot *dead);
+void	strategy_look(struct master *);
+void	strategy_cancel(struct master *);
+
+/* look.c: what is looked at in turns, and at the end of a turn in which a slot moved. */
+void	look_open(struct master *);
+void	look_close(struct master *);
+void	look_soon(struct master *);
+
+void	reload_look(struct master *);
+void	reload_cancel(struct master *, const char *why);
+void	upgrade_look(struct master *);
+/* A child that is no slot's ended; whether it was the upgrade's. */
+bool	upgrade_reaped(struct master *, pid_t, int wait_status);
+
 /* scale.c */
 void	scale_http(struct master *, unsigned workers, done_fn *, void *arg);	/* 1 to 256 */
+void	scale_look(struct master *);
 /* The current seat of a slot by its label; null: there is no such slot. */
 struct slot *slots_find(struct master *, const char *label);
 /* debug, info, warn, error: for the master and all workers, until the next reload. E_INVALID_PARAMETER. */
@@ -252,6 +298,12 @@ void	hang_look(struct master *, int64_t since_last_ns);
 void	crash_report(struct slot *, const char *cause);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
 void	crash_look(struct slot *);
+/* Whether the kernel killed for want of memory since the last time this was asked. */
+bool	crash_oom_grew(struct master *);
+
+/* notify.c: what systemd is told; nothing without NOTIFY_SOCKET. */
+void	notify_reloading(struct master *);
+void	notify_reloaded(struct master *);
 
 /* stop.c */
 void	stop_open(struct master *);

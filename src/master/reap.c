@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "log.h"
@@ -23,19 +24,28 @@ reap_text(int status, char *out, size_t size)
 		snprintf(out, size, "status %d", status);
 }
 
+static void
+reap_one(struct master *m, pid_t pid, int status, const struct rusage *use)
+{
+	struct slot *s = slots_find_pid(m, pid);
+
+	if (s != NULL) {
+		s->wait_status = status;
+		s->peak_rss_kb = use->ru_maxrss;
+		slot_event(s, SLOT_ON_DIED);
+	} else if (!upgrade_reaped(m, pid, status)) {
+		log_debug("reaped pid %d, which is no worker", (int)pid);
+		metric_add(&m->stats, M_MASTER_ORPHANS, 0, 0, 1);
+	}
+}
+
 void
 reap_children(struct master *m)
 {
-	struct slot *s;
+	struct rusage use;
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if ((s = slots_find_pid(m, pid)) == NULL) {
-			log_debug("reaped pid %d, which is no worker", (int)pid);
-			continue;
-		}
-		s->wait_status = status;
-		slot_event(s, SLOT_ON_DIED);
-	}
+	while ((pid = wait4(-1, &status, WNOHANG, &use)) > 0)
+		reap_one(m, pid, status, &use);
 }

@@ -78,4 +78,12 @@ slot_event(struct slot *s, enum slot_event event)
 		(void)text_copy(s->page->state, sizeof(s->page->state), slot_state_name(next));
 	}
 	s->actions[action](s);
+	if (s->master != NULL)
+		look_soon(s->master);
+}
+
+uint64_t
+slot_generation(const struct slot *s)
+{
+	return s->master->generation + (s->conf != &s->master->conf);
 }

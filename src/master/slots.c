@@ -1,4 +1,8 @@
-/* slots.c - the slots of this gateway, as roles.def and the configuration want them. */
+/* slots.c - the slots of this gateway, as roles.def and the configuration want them.
+ *
+ * An http slot has two seats: a successor is ready in one before the predecessor leaves the other. A fetcher or a
+ * cache-writer holds what only one process can hold, so its slot has one.
+ */
 #include "master_room.h"
 
 #include <inttypes.h>
@@ -8,6 +12,8 @@
 #include "clock.h"
 #include "log.h"
 #include "text.h"
+
+#define SLOTS_HTTP_MAX 256
 
 enum slots_many { SLOTS_SELF, SLOTS_ONE, SLOTS_PER_UPSTREAM, SLOTS_CONFIGURED };
 enum slots_need { SLOTS_REQUIRED, SLOTS_OPTIONAL };
@@ -26,14 +32,48 @@ static const struct slots_row slots_rows[] = {
 #include "tables/roles.def"
 };
 
+#define SLOTS_ROWS (sizeof(slots_rows) / sizeof(slots_rows[0]))
+
 static void
 slots_timer(void *arg)
 {
 	slot_event(arg, SLOT_ON_TIMER);
 }
 
+static const struct slots_row *
+slots_row_of(enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < SLOTS_ROWS; i++)
+		if (slots_rows[i].role == role)
+			return &slots_rows[i];
+	panic("roles.def has no row for role %d", (int)role);
+}
+
 static void
-slots_add(struct master *m, const struct slots_row *row, const char *name)
+slot_apply_conf(struct slot *s)
+{
+	const struct conf *c = &s->master->conf;
+
+	s->ready_ms = c->supervisor_ready_timeout;
+	if (s->ready_ms == 0)
+		s->ready_ms = slots_row_of(s->role)->ready_seconds * INT64_C(1000);
+	s->backoff.floor_ms = (uint32_t)c->supervisor_restart_floor;
+	s->backoff.ceiling_ms = (uint32_t)c->supervisor_restart_ceiling;
+}
+
+void
+slots_apply_conf(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		slot_apply_conf(&m->slots[i]);
+}
+
+static struct slot *
+slots_add_seat(struct master *m, const struct slots_row *row, const char *name, unsigned number)
 {
 	struct slot *s = &m->slots[m->slot_count];
 
@@ -41,15 +81,14 @@ slots_add(struct master *m, const struct slots_row *row, const char *name)
 		panic("more slots than the board has pages");
 	s->master = m;
 	s->role = row->role;
+	s->number = number;
 	s->required = row->need == SLOTS_REQUIRED;
 	s->state = SLOT_IDLE;
 	s->actions = slot_actions;
-	s->ready_ms = m->conf.supervisor_ready_timeout;
-	if (s->ready_ms == 0)
-		s->ready_ms = row->ready_seconds * INT64_C(1000);
-	s->backoff.floor_ms = (uint32_t)m->conf.supervisor_restart_floor;
-	s->backoff.ceiling_ms = (uint32_t)m->conf.supervisor_restart_ceiling;
+	s->conf = &m->conf;
 	(void)text_copy(s->name, sizeof(s->name), name);
+	role_slot_label(name, s->label);
+	slot_apply_conf(s);
 	s->page = board_slot(m->board, s->name, s->role);
 	if (s->page == NULL)
 		panic("more slots than the board has pages");
@@ -57,49 +96,94 @@ slots_add(struct master *m, const struct slots_row *row, const char *name)
 	s->stats = (struct stats){ .mine = s->page, .all = m->board };
 	loop_timer_open(m->loop, &s->timer, slots_timer, s);
 	m->slot_count++;
+	return s;
+}
+
+static uint32_t
+slots_page_index(const struct slot *s)
+{
+	return (uint32_t)(s->page - s->master->board->slots);
 }
 
 static void
-slots_add_role(struct master *m, const struct slots_row *row, unsigned http_workers)
+slots_add(struct master *m, const struct slots_row *row, const char *name, unsigned number)
 {
-	char name[SLOT_NAME];
-	unsigned i;
+	struct slot *first = slots_add_seat(m, row, name, number), *second;
+	char beside[SLOT_NAME];
 
-	switch (row->many) {
-	case SLOTS_SELF:
+	first->current = true;
+	first->page->current = 1;
+	if (row->many != SLOTS_CONFIGURED)
 		return;
-	case SLOTS_ONE:
-		slots_add(m, row, row->name);
-		return;
-	case SLOTS_PER_UPSTREAM:
-		snprintf(name, sizeof(name), "%s-rest", row->name);
-		slots_add(m, row, name);
-		return;
-	case SLOTS_CONFIGURED:
-		for (i = 0; i < http_workers; i++) {
-			snprintf(name, sizeof(name), "%s-%u", row->name, i);
-			slots_add(m, row, name);
-		}
-	}
+	if (text_copy(beside, sizeof(beside), name) != E_OK ||
+	    strlen(name) + sizeof(".1") > sizeof(beside))
+		panic("%s: the name is too long for a second seat", name);
+	strcat(beside, ".1");
+	second = slots_add_seat(m, row, beside, number);
+	first->twin = second;
+	second->twin = first;
+	second->page->twin = slots_page_index(first) + 1;
+	first->page->twin = slots_page_index(second) + 1;
 }
 
-static unsigned
-slots_http_workers(const struct master *m)
+static struct slot *
+slots_find_number(struct master *m, enum role role, unsigned number)
 {
-	unsigned n = m->conf.http_workers > 0 ? (unsigned)m->conf.http_workers : cpus_usable();
+	size_t i;
 
-	return n < 256 ? n : 256;
+	for (i = 0; i < m->slot_count; i++)
+		if (m->slots[i].role == role && m->slots[i].number == number && m->slots[i].current)
+			return &m->slots[i];
+	return NULL;
+}
+
+static void
+slots_name(const struct slots_row *row, unsigned number, char name[SLOT_NAME])
+{
+	if (row->many == SLOTS_CONFIGURED)
+		snprintf(name, SLOT_NAME, "%s-%u", row->name, number);
+	else
+		snprintf(name, SLOT_NAME, "%s%s", row->name,
+		    row->many == SLOTS_PER_UPSTREAM ? "-rest" : "");
+}
+
+void
+slots_want(struct master *m, enum role role, unsigned count)
+{
+	const struct slots_row *row = slots_row_of(role);
+	char name[SLOT_NAME];
+	unsigned i;
+	size_t at;
+
+	for (i = 0; i < count; i++) {
+		slots_name(row, i, name);
+		if (slots_find_number(m, role, i) == NULL)
+			slots_add(m, row, name, i);
+	}
+	for (at = 0; at < m->slot_count; at++)
+		if (m->slots[at].role == role)
+			m->slots[at].wanted = m->slots[at].current && m->slots[at].number < count;
+}
+
+unsigned
+slots_http_workers(const struct conf *c)
+{
+	unsigned n = c->http_workers > 0 ? (unsigned)c->http_workers : cpus_usable();
+
+	return n < SLOTS_HTTP_MAX ? n : SLOTS_HTTP_MAX;
 }
 
 void
 slots_open(struct master *m)
 {
-	unsigned http_workers = slots_http_workers(m);
 	size_t i;
 
-	for (i = 0; i < sizeof(slots_rows) / sizeof(slots_rows[0]); i++)
-		slots_add_role(m, &slots_rows[i], http_workers);
-	log_info("%u http workers%s", http_workers,
+	m->http_workers = slots_http_workers(&m->conf);
+	for (i = 0; i < SLOTS_ROWS; i++)
+		if (slots_rows[i].many != SLOTS_SELF)
+			slots_want(m, slots_rows[i].role,
+			    slots_rows[i].many == SLOTS_CONFIGURED ? m->http_workers : 1);
+	log_info("%u http workers%s", m->http_workers,
 	    m->conf.http_workers > 0 ? "" : ", as many as there are processors to use");
 }
 
@@ -116,6 +200,16 @@ slots_close(struct master *m)
 }
 
 void
+slots_start(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		if (m->slots[i].wanted && m->slots[i].current)
+			slot_event(&m->slots[i], SLOT_ON_START);
+}
+
+void
 slots_event(struct master *m, enum role role, enum slot_event event)
 {
 	size_t i;
@@ -123,6 +217,16 @@ slots_event(struct master *m, enum role role, enum slot_event event)
 	for (i = 0; i < m->slot_count; i++)
 		if ((m->slots[i].role & role) != 0)
 			slot_event(&m->slots[i], event);
+}
+
+void
+slots_cause(struct master *m, enum role role, enum slot_cause cause)
+{
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		if ((m->slots[i].role & role) != 0 && slot_has_process(&m->slots[i]))
+			m->slots[i].cause = cause;
 }
 
 bool
@@ -147,16 +251,30 @@ slots_find_pid(struct master *m, pid_t pid)
 	return NULL;
 }
 
+struct slot *
+slots_find(struct master *m, const char *label)
+{
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		if (m->slots[i].current && strcmp(m->slots[i].label, label) == 0)
+			return &m->slots[i];
+	return NULL;
+}
+
 void
 slots_note_ready(struct master *m)
 {
+	const struct slot *s;
 	size_t i;
 
 	if (m->board->all_ready_ns != 0)
 		return;
-	for (i = 0; i < m->slot_count; i++)
-		if (m->slots[i].required && !m->slots[i].was_ready)
+	for (i = 0; i < m->slot_count; i++) {
+		s = &m->slots[i];
+		if (s->required && s->wanted && s->current && !s->was_ready)
 			return;
+	}
 	m->board->all_ready_ns = clock_wall();
 	log_info("serving on %s, %.0f ms after the start", m->http.address,
 	    (double)(m->board->all_ready_ns - m->board->started_ns) / (double)CLOCK_MS);

@@ -9,7 +9,8 @@
 #include "clock.h"
 #include "log.h"
 
-#define STOP_KILL_MS 2000 /* a process that SIGKILL does not end is the kernel's */
+#define STOP_KILL_MS  2000 /* a process that SIGKILL does not end is the kernel's */
+#define STOP_LIMIT_MS 4000 /* what all roles together may take beyond the time for draining */
 
 /* Data comes in at http, goes by the fetcher and ends with the writer: links.def, as an order. */
 static const enum role stop_order[] = { ROLE_HTTP, ROLE_FETCHER, ROLE_CACHE_WRITER };
@@ -27,8 +28,12 @@ stop_finish(struct master *m)
 static void
 stop_step(struct master *m)
 {
-	for (; m->stop.step < STOP_STEPS; m->stop.step++) {
-		slots_event(m, stop_order[m->stop.step], SLOT_ON_DRAIN);
+	for (; m->stop.step < STOP_STEPS; m->stop.step++, m->stop.told = false) {
+		if (!m->stop.told) {
+			m->stop.told = true;
+			slots_cause(m, stop_order[m->stop.step], CAUSE_STOP);
+			slots_event(m, stop_order[m->stop.step], SLOT_ON_DRAIN);
+		}
 		if (!slots_are_idle(m, stop_order[m->stop.step]))
 			return;
 		/* Nobody is left to accept: a client is better refused than left waiting. */
@@ -43,6 +48,7 @@ stop_drain(struct master *m)
 {
 	m->stop.phase = STOP_DRAIN;
 	m->stop.deadline_ns = clock_mono() + m->conf.supervisor_drain_timeout * CLOCK_MS;
+	loop_timer_set(&m->stop.limit, m->conf.supervisor_drain_timeout + STOP_LIMIT_MS);
 	log_info("draining, for %lld ms at most", (long long)m->conf.supervisor_drain_timeout);
 	stop_step(m);
 }
@@ -79,6 +85,16 @@ stop_look(struct master *m)
 		loop_timer_set(&m->stop.timer, 0);
 }
 
+/* Whatever is under way with slots ends where it is. */
+static void
+stop_cancel(struct master *m)
+{
+	strategy_cancel(m);
+	reload_cancel(m, "the gateway is stopping");
+	replace_cancel_all(m, "the gateway is stopping");
+	look_soon(m);
+}
+
 void
 stop_now(struct master *m, enum exit_code code)
 {
@@ -87,7 +103,9 @@ stop_now(struct master *m, enum exit_code code)
 	m->board->stopping = 1;
 	m->stop.phase = STOP_KILL;
 	m->stop.code = code;
+	stop_cancel(m);
 	loop_timer_set(&m->stop.timer, STOP_KILL_MS);
+	slots_cause(m, ROLE_ANY, CAUSE_STOP);
 	slots_event(m, ROLE_ANY, SLOT_ON_KILL);
 	stop_look(m);
 }
@@ -97,14 +115,24 @@ stop_begin(struct master *m, int64_t delay_ms)
 {
 	if (m->stop.phase != STOP_NOT) {
 		log_warn("asked again: ending at once");
-		stop_now(m, EXIT_WITH_OK);
+		stop_now(m, m->stop.code);
 		return;
 	}
 	m->board->stopping = 1;
 	m->stop.phase = STOP_DELAY;
+	stop_cancel(m);
 	if (delay_ms > 0)
 		log_info("stopping: accepting for another %lld ms", (long long)delay_ms);
 	loop_timer_set(&m->stop.timer, delay_ms);
+}
+
+static void
+stop_at_limit(void *arg)
+{
+	struct master *m = arg;
+
+	log_error("not drained in time: ending at once");
+	stop_now(m, m->stop.code);
 }
 
 void
@@ -112,10 +140,12 @@ stop_open(struct master *m)
 {
 	m->stop.code = EXIT_WITH_OK;
 	loop_timer_open(m->loop, &m->stop.timer, stop_timer, m);
+	loop_timer_open(m->loop, &m->stop.limit, stop_at_limit, m);
 }
 
 void
 stop_close(struct master *m)
 {
 	loop_timer_close(&m->stop.timer);
+	loop_timer_close(&m->stop.limit);
 }

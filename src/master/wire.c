@@ -84,7 +84,7 @@ wire_takes_more(const struct slot *s)
 void
 wire_settings(struct slot *s)
 {
-	struct msg_settled settled = { .generation = s->master->generation };
+	struct msg_settled settled = { .generation = slot_generation(s) };
 	struct msg_setting setting;
 	const struct conf_row *rows;
 	size_t count, i;
@@ -97,8 +97,7 @@ wire_settings(struct slot *s)
 			continue;
 		memset(&setting, 0, sizeof(setting));
 		snprintf(setting.key, sizeof(setting.key), "%s.%s", rows[i].section, rows[i].key);
-		if (conf_text(&s->master->conf, &rows[i], setting.value, sizeof(setting.value)) !=
-		    E_OK)
+		if (conf_text(s->conf, &rows[i], setting.value, sizeof(setting.value)) != E_OK)
 			panic("%s: the value does not fit a message", setting.key);
 		r = wire_send(s, MSG_SETTING, &setting, -1);
 	}
@@ -191,7 +190,9 @@ wire_pair(struct slot *a, struct slot *b)
 static bool
 wire_is_reachable(const struct slot *s)
 {
-	return s->control != NULL && (s->state == SLOT_STARTING || s->state == SLOT_READY);
+	/* One with two seats that drains still has requests in hand, which a new fetcher may have to answer. */
+	return s->control != NULL && (s->state == SLOT_STARTING || s->state == SLOT_READY ||
+					 (s->state == SLOT_DRAINING && s->twin != NULL));
 }
 
 static void

@@ -11,6 +11,7 @@ proc_log_open(const char *slot, const struct conf *conf)
 	static const char *const levels[] = { "debug", "info", "warn", "error" };
 	enum log_format format = LOG_FORMAT_AUTO;
 	enum log_level level = LOG_LEVEL_INFO;
+	char label[SLOT_NAME];
 	size_t i;
 
 	if (strcmp(conf->log_format, "json") == 0)
@@ -20,5 +21,6 @@ proc_log_open(const char *slot, const struct conf *conf)
 	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
 		if (strcmp(conf->log_level, levels[i]) == 0)
 			level = (enum log_level)i;
-	log_open(slot, format, level);
+	role_slot_label(slot, label);
+	log_open(label, format, level);
 }

@@ -142,12 +142,14 @@ struct proc *
 proc_begin(enum role role, int argc, char **argv)
 {
 	struct proc *p = mem_alloc(sizeof(*p));
+	char label[SLOT_NAME];
 	int r;
 
 	p->role = role;
 	log_open(role_name(role), LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
 	proc_arguments(p, argc, argv);
-	log_open(p->slot, LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
+	role_slot_label(p->slot, label);
+	log_open(label, LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
 	conf_defaults(&p->conf);
 	proc_oom_raise();
 	r = board_attach(PROC_FD_BOARD_RW, PROC_FD_BOARD_RO, p->slot, &p->stats);

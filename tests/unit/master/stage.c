@@ -56,12 +56,15 @@ static pid_t
 stage_fork(struct stage *st, const char *const *arguments, int out)
 {
 	const char *argv[STAGE_ARGS] = { BUILD_DIR "/opitios-alpaca" };
-	char dir[160], state[160];
+	char dir[160], state[160], conf[160];
 	int n = 1;
 	pid_t pid;
 
 	snprintf(dir, sizeof(dir), "--supervisor.worker_dir=%s/workers", st->dir);
 	snprintf(state, sizeof(state), "--state.dir=%s", st->state);
+	snprintf(conf, sizeof(conf), "--config=%s/conf", st->dir);
+	if (st->has_conf)
+		argv[n++] = conf;
 	argv[n++] = dir;
 	argv[n++] = state;
 	while (*arguments != NULL && n < STAGE_ARGS - 1)
@@ -80,9 +83,10 @@ stage_fork(struct stage *st, const char *const *arguments, int out)
 void
 stage_start(struct stage *st, const char *const *settings)
 {
-	const char *arguments[STAGE_ARGS] = { "--http.address=127.0.0.1:0", "--http.workers=2",
-		"--supervisor.stable_after=10ms", "--supervisor.drain_delay=0",
-		"--log.level=debug", "--admin.address=127.0.0.1:0" };
+	const char *arguments[STAGE_ARGS] = { "--http.address=127.0.0.1:0",
+		st->conf_counts ? "--http.backlog=512" : "--http.workers=2",
+		"--supervisor.stable_after=10ms", "--supervisor.drain_delay=0", "--log.level=debug",
+		"--admin.address=127.0.0.1:0" };
 	char path[160];
 	int n = 6, fd;
 
@@ -200,6 +204,49 @@ stage_close(struct stage *st)
 	free(st->text);
 	snprintf(command, sizeof(command), "rm -rf '%s'", st->dir);
 	cr_assert_eq(system(command), 0);
+}
+
+void
+stage_conf(struct stage *st, const char *text)
+{
+	char path[160];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/conf", st->dir);
+	st->has_conf = text != NULL;
+	st->conf_counts = text != NULL && strstr(text, "workers") != NULL;
+	if (text == NULL)
+		return;
+	f = fopen(path, "we");
+	cr_assert(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+bool
+stage_logged(struct stage *st, const char *what)
+{
+	return strstr(stage_read(st, "log"), what) != NULL;
+}
+
+unsigned
+stage_slots(struct stage *st)
+{
+	unsigned n = 0, i;
+
+	for (i = 0; i < st->board->slot_count; i++)
+		n += st->board->slots[i].current == 1 && st->board->slots[i].role != ROLE_MASTER;
+	return n;
+}
+
+const struct slot_page *
+stage_slot(struct stage *st, const char *label)
+{
+	uint32_t i;
+
+	for (i = 0; i < st->board->slot_count; i++)
+		if (st->board->slots[i].current && strcmp(st->board->slots[i].label, label) == 0)
+			return &st->board->slots[i];
+	cr_assert_fail("no current page of %s", label);
+	return NULL;
 }
 
 const struct slot_page *

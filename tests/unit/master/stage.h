@@ -13,6 +13,8 @@ struct stage {
 	const struct board *board;	/* null until stage_ready */
 	struct stats	 stats;
 	char		*text;		/* of the last stage_read */
+	bool		 has_conf;	/* stage_conf wrote one */
+	bool		 conf_counts;	/* it says how many http workers */
 };
 
 /* Polls until it is true; fails the test after so many ms. */
@@ -33,7 +35,13 @@ void	stage_ready(struct stage *);			/* waits for all, attaches the board */
 int	stage_exit(struct stage *, int ms);		/* waits for the master's end; its exit code */
 void	stage_close(struct stage *);
 
-const struct slot_page *stage_page(struct stage *, const char *slot);
+const struct slot_page *stage_page(struct stage *, const char *seat);
+const struct slot_page *stage_slot(struct stage *, const char *label); /* its current seat */
+unsigned stage_slots(struct stage *);		/* of workers, whatever seats they have */
+/* The configuration file of the next stage_start; null: none. */
+void	stage_conf(struct stage *, const char *text);
+/* Whether the master's log has this by now. */
+bool	stage_logged(struct stage *, const char *what);
 bool	stage_is_ready(struct stage *, const char *slot);
 pid_t	stage_child(struct stage *, const char *slot);	/* from /proc; 0: none */
 /* Lines of the events file of this slot (null: any) that begin so; the time of the nth from 0, or -1. */

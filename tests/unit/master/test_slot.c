@@ -26,7 +26,7 @@ static const struct given rows[] = {
 static bool
 is_alive(enum slot_state s)
 {
-	return s != SLOT_IDLE && s != SLOT_WAITING;
+	return s != SLOT_IDLE && s != SLOT_WAITING && s != SLOT_FAILED;
 }
 
 static enum slot_action last_action;
@@ -112,9 +112,12 @@ Test(slot, never_forgets_a_live_process_and_never_spawns_a_second)
 			cr_expect_eq(r->action, SLOT_DO_spawn);
 		if (r->action == SLOT_DO_spawn)
 			cr_expect(!is_alive(r->state));
+		if (r->action == SLOT_DO_renew)
+			cr_expect(r->event == SLOT_ON_DIED && r->next == SLOT_STARTING);
 		if (is_alive(r->state) && r->event == SLOT_ON_DIED)
-			cr_expect(!is_alive(r->next) && r->action != SLOT_DO_impossible, "%s",
-			    slot_state_name(r->state));
+			cr_expect((!is_alive(r->next) || r->action == SLOT_DO_renew) &&
+				      r->action != SLOT_DO_impossible,
+			    "%s", slot_state_name(r->state));
 	}
 }
 
@@ -147,14 +150,48 @@ Test(slot, comes_to_rest_from_every_state_by_drain_and_its_deadline)
 		cr_expect_neq(action, SLOT_DO_impossible);
 		if (next == SLOT_DRAINING)
 			slot_move(next, SLOT_ON_TIMER, &next, &action);
+		if (next == SLOT_DUMPING)
+			slot_move(next, SLOT_ON_TIMER, &next, &action);
 		cr_expect(next == SLOT_IDLE || next == SLOT_ENDING, "%s",
 		    slot_state_name((enum slot_state)i));
 	}
 }
 
+Test(slot, dumps_before_it_is_killed_whatever_went_wrong_in_time)
+{
+	static const enum slot_state states[] = { SLOT_STARTING, SLOT_RENEWING, SLOT_DRAINING };
+	enum slot_action action;
+	enum slot_state next;
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		slot_move(states[i], SLOT_ON_TIMER, &next, &action);
+		cr_expect(next == SLOT_ABORTED || next == SLOT_DUMPING);
+		slot_move(next, SLOT_ON_TIMER, &next, &action);
+		cr_expect_eq(action, SLOT_DO_kill);
+		cr_expect(next == SLOT_KILLED || next == SLOT_ENDING);
+	}
+}
+
+Test(slot, wanted_again_comes_back_from_every_state_that_leads_to_rest)
+{
+	static const enum slot_state states[] = { SLOT_DRAINING, SLOT_DUMPING, SLOT_ENDING };
+	enum slot_action action;
+	enum slot_state next;
+	size_t i;
+
+	for (i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		slot_move(states[i], SLOT_ON_START, &next, &action);
+		slot_move(next, SLOT_ON_DIED, &next, &action);
+		cr_expect(next == SLOT_STARTING || next == SLOT_WAITING, "%s",
+		    slot_state_name(states[i]));
+	}
+}
+
 Test(slot, delay_is_none_the_first_time_then_doubles_with_jitter_to_the_ceiling)
 {
-	struct slot s = { .backoff = { .floor_ms = 100, .ceiling_ms = 1000 } };
+	static struct slot_page page;
+	struct slot s = { .backoff = { .floor_ms = 100, .ceiling_ms = 1000 }, .page = &page };
 	static const uint32_t wanted[] = { 100, 200, 400, 800, 1000, 1000 };
 	uint32_t ms;
 	size_t i;

@@ -61,7 +61,7 @@ Test(supervision, starts_every_slot_and_tells_where_it_listens)
 
 	stage_start(&st, NULL);
 	stage_ready(&st);
-	cr_expect_eq(st.board->slot_count, 4);
+	cr_expect_eq(stage_slots(&st), 4);
 	cr_expect(stage_is_ready(&st, "fetcher-rest"));
 	cr_expect(stage_is_ready(&st, "cache-writer"));
 	cr_expect(stage_is_ready(&st, "http-0"));
@@ -462,22 +462,6 @@ Test(supervision, a_worker_heartbeat_moves)
 	first = stage_page(&st, "http-0")->heartbeat_ns;
 	cr_expect_gt(first, 0);
 	WAIT_FOR(3000, stage_page(&st, "http-0")->heartbeat_ns > first);
-}
-
-Test(supervision, signals_that_are_not_built_in_change_nothing)
-{
-	pid_t old;
-	char *log;
-
-	stage_start(&st, NULL);
-	stage_ready(&st);
-	old = stage_page(&st, "http-0")->pid;
-	kill(st.master, SIGHUP);
-	kill(st.master, SIGUSR2);
-	WAIT_FOR(3000, (log = stage_read(&st, "log"), strstr(log, "reload and upgrade are not")));
-	cr_expect_eq(stage_page(&st, "http-0")->pid, old);
-	kill(st.master, SIGTERM);
-	cr_expect_eq(stage_exit(&st, 10000), 0);
 }
 
 Test(supervision, a_hundred_http_workers_are_all_wired_to_the_fetcher)

@@ -1,0 +1,59 @@
+/* pending.c - seams of the supervisor that other files will fill. */
+#include "master_room.h"
+
+void
+hang_look(struct master *m, int64_t since_last_ns)
+{
+	(void)m, (void)since_last_ns;
+}
+
+void
+crash_report(struct slot *s, const char *cause)
+{
+	(void)s, (void)cause;
+}
+
+void
+crash_look(struct slot *s)
+{
+	(void)s;
+}
+
+bool
+crash_oom_grew(struct master *m)
+{
+	(void)m;
+	return false;
+}
+
+void
+notify_reloading(struct master *m)
+{
+	(void)m;
+}
+
+void
+notify_reloaded(struct master *m)
+{
+	(void)m;
+}
+
+void
+upgrade_begin(struct master *m, done_fn *done, void *arg)
+{
+	(void)m;
+	done(arg, E_SYSTEM, "upgrade is not built in");
+}
+
+void
+upgrade_look(struct master *m)
+{
+	(void)m;
+}
+
+bool
+upgrade_reaped(struct master *m, pid_t pid, int status)
+{
+	(void)m, (void)pid, (void)status;
+	return false;
+}

@@ -1,0 +1,413 @@
+/* reload.c - a new configuration, without a request lost.
+ *
+ * All layers are read anew and checked; what is wrong ends it there. Then, while everything serves on: a successor
+ * of every http worker gets ready with the new configuration; the fetcher and the cache-writer are renewed if
+ * anything they see has changed; only when all of that went well do the successors take over. Whatever fails
+ * before leaves the old configuration and, of what it had replaced, brings the old one back.
+ *
+ * Keys that need a restart keep their value; the answer names them.
+ */
+#include "master_room.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "label.h"
+#include "log.h"
+#include "mem.h"
+#include "proc.h"
+#include "text.h"
+
+#define RELOAD_TEXT  512
+#define RELOAD_VALUE 1100 /* as long as a message takes */
+
+enum reload_stage { RELOAD_DRAINS, RELOAD_HTTP, RELOAD_SINGLE, RELOAD_BACK };
+
+struct reload {
+	struct conf conf; /* the candidate */
+	enum reload_stage stage;
+	int64_t begun_ns;
+	unsigned http_workers;
+	size_t pending; /* successors that are not ready yet */
+	size_t single;	/* index of the slot being renewed */
+	size_t replaced;
+	bool renewing;
+	int error;
+	char why[RELOAD_TEXT]; /* first failure */
+	char kept[256];	       /* keys that need a restart */
+	done_fn *done;
+	void *arg;
+};
+
+static void
+reload_count(struct master *m, int error)
+{
+	metric_add(
+	    &m->stats, M_RELOADS, error == E_OK ? LABEL(result, OK) : LABEL(result, FAILED), 0, 1);
+}
+
+static void
+reload_refuse(struct master *m, int error, const char *why, done_fn *done, void *arg)
+{
+	log_error("reload: refused, nothing has changed: %s", why);
+	reload_count(m, error);
+	done(arg, error, why);
+}
+
+static void
+reload_free(struct master *m)
+{
+	conf_wipe_secrets(&m->reload->conf);
+	mem_free(&m->reload);
+}
+
+static void
+reload_end(struct master *m, int error, const char *text)
+{
+	done_fn *done = m->reload->done;
+	void *arg = m->reload->arg;
+
+	reload_free(m);
+	reload_count(m, error);
+	if (error == E_OK)
+		log_info("reload: %s", text);
+	else
+		log_error("reload: failed, the old configuration serves on: %s", text);
+	done(arg, error, text);
+}
+
+/* As texts: what stands behind the end of a text in its field is no part of it. */
+static bool
+reload_row_changed(const struct conf *a, const struct conf *b, const struct conf_row *row)
+{
+	char was[RELOAD_VALUE], is[RELOAD_VALUE];
+	bool changed;
+
+	if (conf_text(a, row, was, sizeof(was)) != E_OK ||
+	    conf_text(b, row, is, sizeof(is)) != E_OK)
+		panic("%s.%s: the value does not fit", row->section, row->key);
+	changed = strcmp(was, is) != 0;
+	mem_wipe(was, sizeof(was));
+	mem_wipe(is, sizeof(is));
+	return changed;
+}
+
+/* What a restart key was set to does not count; that it was changed is told. */
+static void
+reload_keep(struct reload *r, const struct conf *now)
+{
+	const struct conf_row *rows;
+	size_t count, i, len;
+
+	rows = conf_rows(&count);
+	for (i = 0; i < count; i++) {
+		if (rows[i].when != WHEN_RESTART || !reload_row_changed(now, &r->conf, &rows[i]))
+			continue;
+		memcpy((char *)&r->conf + rows[i].offset, (const char *)now + rows[i].offset,
+		    rows[i].size);
+		len = strlen(r->kept);
+		(void)snprintf(r->kept + len, sizeof(r->kept) - len, "%s%s.%s", len > 0 ? ", " : "",
+		    rows[i].section, rows[i].key);
+	}
+}
+
+/* Whether this role sees anything that has changed. */
+static bool
+reload_concerns(const struct reload *r, const struct conf *now, enum role role)
+{
+	const struct conf_row *rows;
+	size_t count, i;
+
+	rows = conf_rows(&count);
+	for (i = 0; i < count; i++)
+		if ((rows[i].roles & (unsigned)role) != 0 &&
+		    reload_row_changed(&r->conf, now, &rows[i]))
+			return true;
+	return false;
+}
+
+static int
+reload_read(struct master *m, struct reload *r, char why[CONF_ERROR])
+{
+	int error;
+
+	if ((error = options_conf(m->options, m->environment, &r->conf, why)) != E_OK)
+		return error;
+	reload_keep(r, &m->conf);
+	return conf_check(&r->conf, why);
+}
+
+static const char *
+reload_obstacle(const struct master *m)
+{
+	if (m->stop.phase != STOP_NOT)
+		return "the gateway is stopping";
+	if (m->reload != NULL)
+		return "another reload is under way: try again when it has ended";
+	if (m->upgrade != NULL)
+		return "an upgrade is under way: try again when it has ended";
+	if (m->strategy != NULL || m->scale != NULL)
+		return "slots are being stopped and started together: try again when they are "
+		       "ready";
+	return NULL;
+}
+
+void
+reload_begin(struct master *m, done_fn *done, void *arg)
+{
+	const char *obstacle = reload_obstacle(m);
+	char why[CONF_ERROR];
+	struct reload *r;
+	int error;
+
+	if (obstacle != NULL) {
+		reload_refuse(m, E_FULL, obstacle, done, arg);
+		return;
+	}
+	r = mem_alloc(sizeof(*r));
+	r->begun_ns = clock_mono();
+	r->done = done;
+	r->arg = arg;
+	if ((error = reload_read(m, r, why)) != E_OK) {
+		conf_wipe_secrets(&r->conf);
+		mem_free(&r);
+		reload_refuse(m, error, why, done, arg);
+		return;
+	}
+	m->reload = r;
+	r->http_workers = m->conf.http_workers == r->conf.http_workers
+			      ? m->http_workers
+			      : slots_http_workers(&r->conf);
+	log_info("reload: generation %llu, %u http workers", (unsigned long long)m->generation + 1,
+	    r->http_workers);
+	notify_reloading(m);
+	look_soon(m);
+}
+
+static void
+reload_fail(struct reload *r, int error, const char *why)
+{
+	if (r->error == E_OK) {
+		r->error = error;
+		(void)text_copy(r->why, sizeof(r->why), why);
+	}
+}
+
+static void
+reload_prepared(void *arg, int error, const char *text)
+{
+	struct master *m = arg;
+	struct reload *r = m->reload;
+
+	if (r == NULL)
+		return;
+	r->pending--;
+	if (error != E_OK)
+		reload_fail(r, error, text);
+}
+
+static bool
+reload_takes(const struct slot *s, unsigned http_workers)
+{
+	return s->role == ROLE_HTTP && s->current && s->number < http_workers;
+}
+
+/* A generation drains already: there shall not be two. */
+static bool
+reload_drains_are_over(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		if (m->slots[i].twin != NULL && !m->slots[i].current &&
+		    m->slots[i].state != SLOT_IDLE)
+			return false;
+	return m->replacing == NULL;
+}
+
+/* A slot that is new with this configuration starts in its first seat; it is one more, nobody's successor. */
+static void
+reload_prepare_http(struct master *m, struct reload *r)
+{
+	struct slot *s;
+	size_t i;
+
+	slots_want(
+	    m, ROLE_HTTP, r->http_workers > m->http_workers ? r->http_workers : m->http_workers);
+	for (i = 0; i < m->slot_count; i++) {
+		s = &m->slots[i];
+		if (!reload_takes(s, r->http_workers))
+			continue;
+		r->pending++;
+		replace_prepare(m, s, &r->conf, CAUSE_RELOAD, reload_prepared, m);
+	}
+	r->stage = RELOAD_HTTP;
+}
+
+static void
+reload_renewed(void *arg, int error, const char *text)
+{
+	struct master *m = arg;
+	struct reload *r = m->reload;
+
+	if (r == NULL)
+		return;
+	r->renewing = false;
+	if (error != E_OK)
+		reload_fail(r, error, text);
+	else
+		r->replaced++;
+	r->single++;
+}
+
+/* One after the other, each with its successor ready before the next: true when all are through or one failed. */
+static bool
+reload_renew_singles(struct master *m, struct reload *r)
+{
+	struct slot *s;
+
+	while (!r->renewing && r->error == E_OK && r->single < m->slot_count) {
+		s = &m->slots[r->single];
+		if (s->twin != NULL || !reload_concerns(r, &m->conf, s->role)) {
+			r->single++;
+			continue;
+		}
+		r->renewing = true;
+		replace_prepare(m, s, &r->conf, CAUSE_RELOAD, reload_renewed, m);
+	}
+	return !r->renewing;
+}
+
+/* Those that run on the candidate, or were to, run on what was before. */
+static void
+reload_go_back(struct master *m, struct reload *r)
+{
+	struct slot *s;
+	size_t i;
+
+	r->stage = RELOAD_BACK;
+	for (i = 0; i < m->slot_count; i++) {
+		s = &m->slots[i];
+		if (s->current)
+			replace_cancel(s);
+		if (s->conf != &r->conf)
+			continue;
+		s->conf = &m->conf;
+		if (s->twin == NULL) {
+			s->cause = CAUSE_RELOAD;
+			slot_event(s, SLOT_ON_RENEW);
+		}
+	}
+	slots_want(m, ROLE_HTTP, m->http_workers);
+}
+
+/* Until the old configuration serves everywhere again the answer waits; what does not come back is the slot's. */
+static bool
+reload_is_back(const struct master *m)
+{
+	const struct slot *s;
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++) {
+		s = &m->slots[i];
+		if (s->twin == NULL && s->state != SLOT_READY && s->state != SLOT_WAITING &&
+		    s->state != SLOT_FAILED)
+			return false;
+	}
+	return true;
+}
+
+static void
+reload_commit_slot(struct master *m, struct slot *s)
+{
+	struct reload *r = m->reload;
+
+	if (s->role != ROLE_HTTP || !s->current)
+		return;
+	if (s->number < r->http_workers) {
+		r->replaced++;
+		replace_commit(s);
+		return;
+	}
+	s->wanted = false;
+	s->cause = CAUSE_RELOAD;
+	slot_event(s, SLOT_ON_DRAIN);
+}
+
+static void
+reload_commit(struct master *m)
+{
+	struct reload *r = m->reload;
+	char text[RELOAD_TEXT];
+	size_t i, count = m->slot_count;
+	bool was_current[BOARD_SLOTS];
+
+	conf_wipe_secrets(&m->conf);
+	m->conf = r->conf;
+	m->generation++;
+	m->board->generation = m->generation;
+	m->http_workers = r->http_workers;
+	metric_set(&m->stats, M_GENERATION, 0, 0, m->generation);
+	metric_set(&m->stats, M_HTTP_WORKERS, 0, 0, m->http_workers);
+	for (i = 0; i < count; i++)
+		m->slots[i].conf = &m->conf;
+	/* A swap makes the other seat current, which must not be taken for one more slot. */
+	for (i = 0; i < count; i++)
+		was_current[i] = m->slots[i].current;
+	for (i = 0; i < count; i++)
+		if (was_current[i])
+			reload_commit_slot(m, &m->slots[i]);
+	slots_apply_conf(m);
+	proc_log_open("master", &m->conf);
+	snprintf(text, sizeof(text), "generation %llu: %zu workers replaced in %lld ms%s%s",
+	    (unsigned long long)m->generation, r->replaced,
+	    (long long)((clock_mono() - r->begun_ns) / CLOCK_MS),
+	    r->kept[0] != '\0' ? "; only a restart changes " : "", r->kept);
+	notify_reloaded(m);
+	reload_end(m, E_OK, text);
+}
+
+static void
+reload_failed(struct master *m)
+{
+	char text[RELOAD_TEXT];
+	int error = m->reload->error;
+
+	(void)text_copy(text, sizeof(text), m->reload->why);
+	notify_reloaded(m);
+	reload_end(m, error, text);
+}
+
+void
+reload_look(struct master *m)
+{
+	struct reload *r = m->reload;
+
+	if (r == NULL)
+		return;
+	if (r->stage == RELOAD_DRAINS && reload_drains_are_over(m))
+		reload_prepare_http(m, r);
+	if (r->stage == RELOAD_HTTP && r->pending == 0)
+		r->stage = RELOAD_SINGLE;
+	if (r->stage == RELOAD_SINGLE && reload_renew_singles(m, r) && r->error == E_OK) {
+		reload_commit(m);
+		return;
+	}
+	if (r->stage == RELOAD_SINGLE && r->error != E_OK && !r->renewing)
+		reload_go_back(m, r);
+	if (r->stage == RELOAD_BACK && reload_is_back(m))
+		reload_failed(m);
+}
+
+void
+reload_cancel(struct master *m, const char *why)
+{
+	size_t i;
+
+	if (m->reload == NULL)
+		return;
+	for (i = 0; i < m->slot_count; i++)
+		m->slots[i].conf = &m->conf;
+	reload_end(m, E_CLOSED, why);
+}
