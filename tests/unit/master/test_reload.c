@@ -66,8 +66,8 @@ Test(reload, gives_every_http_worker_a_successor_and_leaves_alone_whom_it_does_n
 	WAIT_FOR(5000, stage_count(&st, "http-0", "end") == 1);
 	cr_expect_eq(stage_count(&st, "http-0", "drained"), 1, "it finished what was in hand");
 	cr_expect_eq(stage_slots(&st), 4, "no slot more than before");
-	cr_expect_eq(
-	    metric_read(stage_page(&st, "http-0"), M_WORKER_RESTARTS, LABEL(cause, RELOAD), 0), 1);
+	WAIT_FOR(5000, metric_read(stage_page(&st, "http-0"), M_WORKER_RESTARTS,
+			   LABEL(cause, RELOAD), 0) == 1);
 	cr_expect_eq(stage_page(&st, "http-0")->restarts, 0, "a wish is no death");
 	cr_expect_gt(stage_time(&st, "http-0", "drain", 0), stage_time(&st, "http-0.1", "begin", 0),
 	    "ready before the old one drains");
@@ -179,7 +179,7 @@ Test(reload, makes_more_workers_and_fewer)
 	WAIT_FOR(5000, serves("http-4", 2));
 	reload("[http]\nworkers = 1\n");
 	WAIT_FOR(5000, serves("http-0", 3));
-	WAIT_FOR(5000, stage_child(&st, "http-4") == 0 && stage_child(&st, "http-1.1") == 0);
+	WAIT_FOR(5000, stage_child(&st, "http-4.1") == 0 && stage_child(&st, "http-1.1") == 0);
 	cr_expect_eq(
 	    stage_count(&st, "http-4", "drained") + stage_count(&st, "http-4.1", "drained"), 1,
 	    "it finished what was in hand");
