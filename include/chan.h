@@ -38,6 +38,11 @@ struct chan_hooks {
  * to be sent. */
 struct chan	*chan_open(struct loop *, int fd, enum role self, enum role peer, const char *self_slot,
 		    size_t queue_bytes, const struct chan_hooks *, void *owner);
+/* Goes on with a channel whose hellos are through and which was quiet when another image of this process let it go. */
+struct chan	*chan_adopt(struct loop *, int fd, enum role self, enum role peer, const char *peer_slot,
+		    size_t queue_bytes, const struct chan_hooks *, void *owner);
+/* Open, with nothing half read and nothing left to be sent: its descriptor is all there is of it. */
+int		 chan_is_quiet(struct chan *);
 void		 chan_close(struct chan **);		/* flushes what the socket takes at once */
 
 /* E_FULL: the queue's bound was reached, nothing was queued; E_CLOSED; E_LIMIT as msg_encode. Saying what the table

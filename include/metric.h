@@ -127,6 +127,10 @@ struct stats {
 
 /* Master: a new board, fatal when the system refuses; *fd_rw and *fd_ro (close-on-exec) are for the workers. */
 struct board	*board_create(int *fd_rw, int *fd_ro);
+/* Master: the board that another image of this process made. E_VERSION when it is laid out otherwise, E_SYSTEM. */
+int		 board_adopt(int fd_rw, struct board **) MUST_CHECK;
+/* What two programs must agree on before one reads what the other wrote: a hash of the tables. */
+uint64_t	 board_layout(void);
 /* The page of a slot, made at the first call; null when all are taken. */
 struct slot_page *board_slot(struct board *, const char *slot, enum role);
 /* A process of this slot is gone: gauges, heartbeat and note to zero. Not while it may still write. */

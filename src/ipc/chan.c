@@ -326,9 +326,9 @@ chan_event(struct chan *c, short what, event_callback_fn fn)
 	return event;
 }
 
-struct chan *
-chan_open(struct loop *loop, int fd, enum role self, enum role peer, const char *self_slot,
-    size_t queue_bytes, const struct chan_hooks *hooks, void *owner)
+static struct chan *
+chan_new(struct loop *loop, int fd, enum role self, enum role peer, size_t queue_bytes,
+    const struct chan_hooks *hooks, void *owner)
 {
 	struct chan *c = mem_alloc(sizeof(*c));
 
@@ -348,10 +348,40 @@ chan_open(struct loop *loop, int fd, enum role self, enum role peer, const char 
 	c->readable = chan_event(c, EV_READ | EV_PERSIST, chan_on_readable);
 	c->writable = chan_event(c, EV_WRITE, chan_on_writable);
 	loop_timer_open(loop, &c->hello_timer, chan_on_hello_late, c);
-	loop_timer_set(&c->hello_timer, CHAN_HELLO_MS);
 	event_add(c->readable, NULL);
+	return c;
+}
+
+struct chan *
+chan_open(struct loop *loop, int fd, enum role self, enum role peer, const char *self_slot,
+    size_t queue_bytes, const struct chan_hooks *hooks, void *owner)
+{
+	struct chan *c = chan_new(loop, fd, self, peer, queue_bytes, hooks, owner);
+
+	loop_timer_set(&c->hello_timer, CHAN_HELLO_MS);
 	chan_say_hello(c, self_slot);
 	return c;
+}
+
+struct chan *
+chan_adopt(struct loop *loop, int fd, enum role self, enum role peer, const char *peer_slot,
+    size_t queue_bytes, const struct chan_hooks *hooks, void *owner)
+{
+	struct chan *c = chan_new(loop, fd, self, peer, queue_bytes, hooks, owner);
+
+	(void)text_copy(c->name, sizeof(c->name), peer_slot);
+	chan_move(c, CHAN_OPEN);
+	return c;
+}
+
+int
+chan_is_quiet(struct chan *c)
+{
+	if (c->state != CHAN_OPEN || c->wire.broken)
+		return 0;
+	chan_flush(c);
+	return buf_len(&c->out.bytes) == 0 && c->wire.out_count == 0 && c->wire.in_count == 0 &&
+	       c->in.left == 0 && c->in.end == c->in.start;
 }
 
 void

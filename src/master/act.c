@@ -95,6 +95,16 @@ slot_serve(struct slot *s)
 	slots_note_ready(s->master);
 }
 
+void
+slot_adopt(struct slot *s)
+{
+	s->state = SLOT_READY;
+	s->cause = CAUSE_NONE;
+	(void)text_copy(s->page->state, sizeof(s->page->state), slot_state_name(s->state));
+	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, clock_mono());
+	loop_timer_set(&s->timer, s->master->conf.supervisor_stable_after);
+}
+
 /* All that was held against the slot is forgotten. */
 void
 slot_steady(struct slot *s)

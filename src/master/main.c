@@ -13,6 +13,7 @@
 
 #include "build_config.h"
 #include "clock.h"
+#include "handover.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -175,22 +176,69 @@ master_address_write(struct master *m)
 		    strerror(errno));
 }
 
+/* What only one process can have, and what clients see: from the system, or from the image before this one. */
 static void
-master_open(struct master *m)
+master_take(struct master *m, struct handover *h)
+{
+	int r;
+
+	if (m->options->handover == NULL) {
+		m->lock_fd = state_dir_lock(m->conf.state_dir);
+		listen_open(&m->http, "http", m->conf.http_address, (int)m->conf.http_backlog);
+		master_board_open(m);
+		return;
+	}
+	handover_read(m, m->options->handover, h);
+	if ((r = board_adopt(m->board_rw, &m->board)) != E_OK)
+		fatal(EXIT_WITH_PROTOCOL, "the statistics of the earlier image cannot be used: %s",
+		    err_text(r));
+	log_info("going on as %s after %s", PACKAGE_VERSION, m->board->version);
+	(void)text_copy(m->board->version, sizeof(m->board->version), PACKAGE_VERSION);
+}
+
+/* Gone back to: the workers' files that this image had opened, whatever lies at their paths. */
+static void
+master_keep_executables(struct master *m, struct handover *h)
+{
+	size_t i;
+
+	for (i = 0; i < WORKER_ROLES; i++) {
+		m->executables[i] = h->previous_executables[i];
+		h->previous_executables[i].fd = -1;
+	}
+}
+
+static void
+master_open(struct master *m, struct handover *h)
 {
 	proc_log_open("master", &m->conf);
 	master_confine();
-	m->lock_fd = state_dir_lock(m->conf.state_dir);
-	listen_open(&m->http, "http", m->conf.http_address, (int)m->conf.http_backlog);
-	master_board_open(m);
+	m->http.fd = m->admin_listener.fd = -1;
+	master_take(m, h);
 	m->loop = loop_new();
 	stop_open(m);
 	wire_open(m);
 	slots_open(m);
 	look_open(m);
-	spawn_find_workers(m);
+	if (m->options->handover != NULL && h->rollback)
+		master_keep_executables(m, h);
+	else
+		spawn_find_workers(m);
 	master_signals_open(m);
 	master_address_write(m);
+}
+
+/* What happened to the workers while there were no handlers: signals waited, deaths are looked for. */
+static void
+master_go_on(struct master *m, struct handover *h)
+{
+	sigset_t none;
+
+	handover_adopt(m, h);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	reap_children(m);
+	upgrade_go_on(m, h);
 }
 
 static void
@@ -200,6 +248,7 @@ master_close(struct master *m)
 	master_signals_close(m);
 	look_close(m);
 	slots_close(m);
+	spawn_forget_workers(m);
 	wire_close(m);
 	stop_close(m);
 	loop_free(&m->loop);
@@ -228,11 +277,14 @@ master_log_level(struct master *m, const char *level)
 static int
 master_run(struct master *m)
 {
+	struct handover handover = { .asker = -1, .previous = -1 };
 	enum exit_code code;
 
-	master_open(m);
+	master_open(m, &handover);
 	log_info("opitios-alpaca %s, pid %d, state in %s", PACKAGE_VERSION, (int)getpid(),
 	    m->conf.state_dir);
+	if (m->options->handover != NULL)
+		master_go_on(m, &handover);
 	slots_start(m);
 	loop_run(m->loop);
 	code = m->stop.code;
@@ -259,9 +311,13 @@ main(int argc, char **argv)
 	m = mem_alloc(sizeof(*m));
 	m->options = &options;
 	m->environment = environ;
+	m->arguments = argv;
 	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
 		fatal(EXIT_WITH_CONFIG, "%s", why);
-	code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);
+	if (options.mode == MODE_TRIAL)
+		code = trial_run(m, options.trial);
+	else
+		code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);
 	mem_free(&m);
 	return code;
 }

@@ -119,10 +119,22 @@ struct listener {
 
 #define MASTER_SIGNALS_MAX 8
 
+/* The file of a role's executable, open: whoever is started belongs to the build of the master that runs, whatever
+ * lies at the path by then. */
+#define WORKER_ROLES 3
+struct executable {
+	enum role	 role;
+	int		 fd;		/* -1: none */
+};
+extern const enum role worker_roles[WORKER_ROLES];
+
 struct master {
 	struct conf	 conf;
 	struct loop	*loop;
 	char		 worker_dir[512];
+	struct executable executables[WORKER_ROLES];
+	char		**arguments;	/* of the command line */
+	unsigned	 handed_workers; /* http workers an earlier image had; 0: there was none */
 	int		 lock_fd;
 	struct listener	 http;
 	struct board	*board;
@@ -158,7 +170,7 @@ struct master {
 };
 
 /* options.c */
-enum options_mode { MODE_RUN, MODE_CHECK, MODE_PRINT, MODE_VERSION, MODE_HELP };
+enum options_mode { MODE_RUN, MODE_TRIAL, MODE_CHECK, MODE_PRINT, MODE_VERSION, MODE_HELP };
 #define OPTIONS_SET_MAX 256
 struct options {
 	enum options_mode mode;
@@ -166,7 +178,8 @@ struct options {
 	const char	*set[OPTIONS_SET_MAX]; /* "http.workers=2", borrowed */
 	const char	*state_dir;	/* --state-dir; null: not given */
 	size_t		 set_count;
-	const char	*handover;	/* --handover FD: a predecessor's state; null: none */
+	const char	*handover;	/* --handover=FD: an earlier image's state; null: none */
+	const char	*trial;		/* --trial=TABLES: what the running image's tables are */
 };
 /* E_INVALID_PARAMETER with *why (static) and *word for what is unknown or incomplete. */
 int	options_parse(int argc, char **argv, struct options *, const char **why, const char **word) MUST_CHECK;
@@ -210,6 +223,8 @@ bool	slot_has_process(const struct slot *);
 
 /* slots.c */
 void	slots_open(struct master *);		/* as roles.def and http.workers say */
+/* A live process of an earlier image is this seat's: ready, with its timer. */
+void	slot_adopt(struct slot *);
 void	slots_close(struct master *);
 void	slots_start(struct master *);		/* every current seat of a slot that is wanted */
 /* The slots of a role with numbers from 0: made if missing, told whether they are wanted; nothing is started. */
@@ -225,8 +240,12 @@ void	slots_note_ready(struct master *);	/* a slot became ready: are they all? */
 /* spawn.c */
 int	spawn_process(struct slot *) MUST_CHECK;	/* E_SYSTEM; else pid and control are set */
 char  **spawn_environment(char **from);		/* only what a worker may see; one block, mem_free */
-/* Where the workers are; fatal when one is missing. */
+/* Where the workers are, and their files; fatal when one is missing. */
 void	spawn_find_workers(struct master *);
+void	spawn_forget_workers(struct master *);
+/* Executes an open file; comes back when that fails. */
+void	spawn_exec(int executable, char *const argv[], char *const environment[]);
+void	spawn_signals_reset(void);
 
 /* control.c: what a child says. */
 extern const struct chan_hooks control_hooks;
@@ -239,6 +258,8 @@ void	wire_settings(struct slot *);
 void	wire_listeners(struct slot *);
 void	wire_peers(struct slot *);		/* both ends of every link it lacks */
 void	wire_forget(struct slot *);		/* its process is gone */
+/* A channel that stands between two slots, made by an earlier image. */
+void	wire_adopt(struct master *, uint64_t number, struct slot *a, struct slot *b);
 void	wire_lost(struct slot *from, const struct msg_peer_lost *);
 
 /* reap.c */
@@ -280,7 +301,25 @@ void	look_soon(struct master *);
 
 void	reload_look(struct master *);
 void	reload_cancel(struct master *, const char *why);
+/* Every worker anew, with the configuration that serves, for the sake of their executables. */
+void	reload_everything(struct master *, done_fn *, void *arg);
+/* It takes too long: back to what was. */
+void	reload_give_up(struct master *, const char *why);
 void	upgrade_look(struct master *);
+void	upgrade_cancel(struct master *);
+void	upgrade_take_back_executables(struct master *);
+struct handover;
+void	upgrade_go_on(struct master *, struct handover *);	/* in the image that took over */
+
+/* trial.c: whether an executable could take over. */
+#define TRIAL_TABLES 40
+#define TRIAL_FD     3
+void	trial_tables(char out[TRIAL_TABLES]);	/* of this image: hashes of messages and statistics */
+int	trial_run(struct master *, const char *wanted);	/* the exit code */
+
+/* The control socket's side of an upgrade: the connection that waits for its outcome goes to the next image. */
+int	ctl_release(struct master *, void *arg);		/* its descriptor, -1: none */
+void	*ctl_adopt(struct master *, int fd, done_fn **done);
 /* A child that is no slot's ended; whether it was the upgrade's. */
 bool	upgrade_reaped(struct master *, pid_t, int wait_status);
 

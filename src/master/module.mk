@@ -3,10 +3,12 @@ noinst_LIBRARIES += libmaster.a
 libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpus.c src/master/listen.c \
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
 	src/master/wire.c src/master/reap.c src/master/stop.c src/master/replace.c src/master/reload.c \
-	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/pending.c \
+	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/pending.c src/master/upgrade.c \
+	src/master/handover.c src/master/handover.h src/master/trial.c \
 	src/master/master_room.h
+libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
-MASTER_LIBS = libmaster.a $(PROC_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
+MASTER_LIBS = libmaster.a $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
 noinst_HEADERS += include/tables/slot_states.def
 
 bin_PROGRAMS += opitios-alpaca
@@ -18,7 +20,7 @@ BUILT_SOURCES += revision.h
 CLEANFILES += revision.h
 .PHONY: revision-look
 revision-look:
-src/master/options.$(OBJEXT): revision.h
+src/master/libmaster_a-options.$(OBJEXT): revision.h
 revision.h: revision-look
 	@r=$$(cd $(srcdir) && $(or $(GIT),false) describe --always --dirty --abbrev=12 2>/dev/null) || r=release; \
 	printf '/* revision.h - what was built; written by make. */\n#define REVISION "%s"\n#define INIH_VERSION "%s"\n' \

@@ -94,6 +94,21 @@ options_setting(const char *word, struct options *o)
 	return true;
 }
 
+/* What one image of the master gives to the next; no option of an operator's. */
+static bool
+options_image(const char *word, struct options *o)
+{
+	if (text_starts(word, "--handover=")) {
+		o->handover = word + strlen("--handover=");
+		return true;
+	}
+	if (!text_starts(word, "--trial="))
+		return false;
+	o->trial = word + strlen("--trial=");
+	o->mode = MODE_TRIAL;
+	return true;
+}
+
 int
 options_parse(int argc, char **argv, struct options *o, const char **why, const char **word)
 {
@@ -104,6 +119,8 @@ options_parse(int argc, char **argv, struct options *o, const char **why, const 
 		*word = argv[at];
 		file = options_value("--config", argv, argc, &at, &o->file);
 		dir = file != 0 ? 0 : options_value("--state-dir", argv, argc, &at, &o->state_dir);
+		if (options_image(argv[at], o))
+			continue;
 		if (file < 0 || dir < 0) {
 			*why = "wants a value";
 			return E_INVALID_PARAMETER;

@@ -38,22 +38,16 @@ notify_reloaded(struct master *m)
 	(void)m;
 }
 
-void
-upgrade_begin(struct master *m, done_fn *done, void *arg)
+int
+ctl_release(struct master *m, void *arg)
 {
-	(void)m;
-	done(arg, E_SYSTEM, "upgrade is not built in");
+	(void)m, (void)arg;
+	return -1;
 }
 
-void
-upgrade_look(struct master *m)
+void *
+ctl_adopt(struct master *m, int fd, done_fn **done)
 {
-	(void)m;
-}
-
-bool
-upgrade_reaped(struct master *m, pid_t pid, int status)
-{
-	(void)m, (void)pid, (void)status;
-	return false;
+	(void)m, (void)fd, (void)done;
+	return NULL;
 }

@@ -33,6 +33,7 @@ struct reload {
 	size_t single;	/* index of the slot being renewed */
 	size_t replaced;
 	bool renewing;
+	bool everything; /* for the sake of the executables, not of the configuration */
 	int error;
 	char why[RELOAD_TEXT]; /* first failure */
 	char kept[256];	       /* keys that need a restart */
@@ -68,6 +69,11 @@ reload_end(struct master *m, int error, const char *text)
 	done_fn *done = m->reload->done;
 	void *arg = m->reload->arg;
 
+	if (m->reload->everything) {
+		reload_free(m);
+		done(arg, error, text);
+		return;
+	}
 	reload_free(m);
 	reload_count(m, error);
 	if (error == E_OK)
@@ -185,6 +191,21 @@ reload_begin(struct master *m, done_fn *done, void *arg)
 	look_soon(m);
 }
 
+void
+reload_everything(struct master *m, done_fn *done, void *arg)
+{
+	struct reload *r = mem_alloc(sizeof(*r));
+
+	r->begun_ns = clock_mono();
+	r->done = done;
+	r->arg = arg;
+	r->everything = true;
+	r->conf = m->conf;
+	r->http_workers = m->http_workers;
+	m->reload = r;
+	look_soon(m);
+}
+
 static void
 reload_fail(struct reload *r, int error, const char *why)
 {
@@ -205,6 +226,12 @@ reload_prepared(void *arg, int error, const char *text)
 	r->pending--;
 	if (error != E_OK)
 		reload_fail(r, error, text);
+}
+
+static enum slot_cause
+reload_cause(const struct reload *r)
+{
+	return r->everything ? CAUSE_UPGRADE : CAUSE_RELOAD;
 }
 
 static bool
@@ -240,7 +267,7 @@ reload_prepare_http(struct master *m, struct reload *r)
 		if (!reload_takes(s, r->http_workers))
 			continue;
 		r->pending++;
-		replace_prepare(m, s, &r->conf, CAUSE_RELOAD, reload_prepared, m);
+		replace_prepare(m, s, &r->conf, reload_cause(r), reload_prepared, m);
 	}
 	r->stage = RELOAD_HTTP;
 }
@@ -269,12 +296,12 @@ reload_renew_singles(struct master *m, struct reload *r)
 
 	while (!r->renewing && r->error == E_OK && r->single < m->slot_count) {
 		s = &m->slots[r->single];
-		if (s->twin != NULL || !reload_concerns(r, &m->conf, s->role)) {
+		if (s->twin != NULL || !(r->everything || reload_concerns(r, &m->conf, s->role))) {
 			r->single++;
 			continue;
 		}
 		r->renewing = true;
-		replace_prepare(m, s, &r->conf, CAUSE_RELOAD, reload_renewed, m);
+		replace_prepare(m, s, &r->conf, reload_cause(r), reload_renewed, m);
 	}
 	return !r->renewing;
 }
@@ -287,6 +314,7 @@ reload_go_back(struct master *m, struct reload *r)
 	size_t i;
 
 	r->stage = RELOAD_BACK;
+	upgrade_take_back_executables(m);
 	for (i = 0; i < m->slot_count; i++) {
 		s = &m->slots[i];
 		if (s->current)
@@ -295,8 +323,9 @@ reload_go_back(struct master *m, struct reload *r)
 			continue;
 		s->conf = &m->conf;
 		if (s->twin == NULL) {
-			s->cause = CAUSE_RELOAD;
-			slot_event(s, SLOT_ON_RENEW);
+			/* One that does not get ready will hardly finish in time what it is told. */
+			s->cause = s->state == SLOT_STARTING ? CAUSE_NOT_READY : reload_cause(r);
+			slot_event(s, s->state == SLOT_STARTING ? SLOT_ON_BROKEN : SLOT_ON_RENEW);
 		}
 	}
 	slots_want(m, ROLE_HTTP, m->http_workers);
@@ -331,7 +360,7 @@ reload_commit_slot(struct master *m, struct slot *s)
 		return;
 	}
 	s->wanted = false;
-	s->cause = CAUSE_RELOAD;
+	s->cause = reload_cause(r);
 	slot_event(s, SLOT_ON_DRAIN);
 }
 
@@ -377,6 +406,18 @@ reload_failed(struct master *m)
 	(void)text_copy(text, sizeof(text), m->reload->why);
 	notify_reloaded(m);
 	reload_end(m, error, text);
+}
+
+void
+reload_give_up(struct master *m, const char *why)
+{
+	struct reload *r = m->reload;
+
+	if (r == NULL || r->stage == RELOAD_BACK)
+		return;
+	reload_fail(r, E_UPSTREAM_TIMEOUT, why);
+	reload_go_back(m, r);
+	look_soon(m);
 }
 
 void

@@ -92,7 +92,8 @@ slots_add_seat(struct master *m, const struct slots_row *row, const char *name, 
 	s->page = board_slot(m->board, s->name, s->role);
 	if (s->page == NULL)
 		panic("more slots than the board has pages");
-	(void)text_copy(s->page->state, sizeof(s->page->state), slot_state_name(s->state));
+	if (m->handed_workers == 0)
+		(void)text_copy(s->page->state, sizeof(s->page->state), slot_state_name(s->state));
 	s->stats = (struct stats){ .mine = s->page, .all = m->board };
 	loop_timer_open(m->loop, &s->timer, slots_timer, s);
 	m->slot_count++;
@@ -112,7 +113,8 @@ slots_add(struct master *m, const struct slots_row *row, const char *name, unsig
 	char beside[SLOT_NAME];
 
 	first->current = true;
-	first->page->current = 1;
+	if (m->handed_workers == 0)
+		first->page->current = 1;
 	if (row->many != SLOTS_CONFIGURED)
 		return;
 	if (text_copy(beside, sizeof(beside), name) != E_OK ||
@@ -178,7 +180,7 @@ slots_open(struct master *m)
 {
 	size_t i;
 
-	m->http_workers = slots_http_workers(&m->conf);
+	m->http_workers = m->handed_workers > 0 ? m->handed_workers : slots_http_workers(&m->conf);
 	for (i = 0; i < SLOTS_ROWS; i++)
 		if (slots_rows[i].many != SLOTS_SELF)
 			slots_want(m, slots_rows[i].role,
@@ -205,7 +207,7 @@ slots_start(struct master *m)
 	size_t i;
 
 	for (i = 0; i < m->slot_count; i++)
-		if (m->slots[i].wanted && m->slots[i].current)
+		if (m->slots[i].wanted && m->slots[i].current && m->slots[i].state == SLOT_IDLE)
 			slot_event(&m->slots[i], SLOT_ON_START);
 }
 

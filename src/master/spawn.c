@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -25,6 +26,8 @@
 #define SPAWN_HIGH_FD	    10 /* above the numbers a child expects */
 
 extern char **environ;
+
+const enum role worker_roles[WORKER_ROLES] = { ROLE_FETCHER, ROLE_CACHE_WRITER, ROLE_HTTP };
 
 /* What a worker may see of the environment; secrets and settings come over the channel. */
 static const char *const spawn_variables[] = { "PATH", "TZ", "LANG", "ASAN_OPTIONS",
@@ -64,11 +67,17 @@ spawn_die(const char *slot, const char *what)
 	_exit(EXIT_WITH_SYSTEM);
 }
 
+void
+spawn_exec(int executable, char *const argv[], char *const environment[])
+{
+	(void)syscall(SYS_execveat, executable, "", argv, environment, AT_EMPTY_PATH);
+}
+
 /* Each descriptor first goes above the numbers wanted, so that none is overwritten before its turn. */
 static void
 spawn_descriptors(const char *slot, const int *from, size_t count)
 {
-	int high[3], null;
+	int high[4], null;
 	size_t i;
 
 	for (i = 0; i < count; i++)
@@ -79,11 +88,12 @@ spawn_descriptors(const char *slot, const int *from, size_t count)
 			spawn_die(slot, "descriptors");
 	if ((null = open("/dev/null", O_RDONLY)) < 0 || dup2(null, STDIN_FILENO) < 0)
 		spawn_die(slot, "/dev/null");
-	if (close_range(PROC_FD_FIRST_FREE, ~0u, 0) < 0)
+	if (close_range(PROC_FD_FIRST_FREE + 1, ~0u, 0) < 0 ||
+	    fcntl(PROC_FD_FIRST_FREE, F_SETFD, FD_CLOEXEC) < 0)
 		spawn_die(slot, "descriptors");
 }
 
-static void
+void
 spawn_signals_reset(void)
 {
 	sigset_t none;
@@ -97,9 +107,9 @@ spawn_signals_reset(void)
 
 /* Between fork and prctl the master may have died: then no signal will come any more. */
 static void NORETURN
-spawn_child(const struct slot *s, const char *path, int control, pid_t master)
+spawn_child(const struct slot *s, int file, int control, pid_t master)
 {
-	const int from[3] = { control, s->master->board_rw, s->master->board_ro };
+	const int from[4] = { control, s->master->board_rw, s->master->board_ro, file };
 	char executable[SLOT_NAME], option[] = "--slot", slot[SLOT_NAME];
 	char *argv[] = { executable, option, slot, NULL };
 	char **environment;
@@ -111,14 +121,14 @@ spawn_child(const struct slot *s, const char *path, int control, pid_t master)
 		_exit(EXIT_WITH_ORPHANED);
 	setsid();
 	spawn_signals_reset();
-	spawn_descriptors(s->name, from, 3);
+	spawn_descriptors(s->name, from, 4);
 	environment = spawn_environment(environ);
-	execve(path, argv, environment);
-	spawn_die(s->name, path);
+	spawn_exec(PROC_FD_FIRST_FREE, argv, environment);
+	spawn_die(s->name, executable);
 }
 
 static pid_t
-spawn_fork(const struct slot *s, const char *path, int control)
+spawn_fork(const struct slot *s, int file, int control)
 {
 	sigset_t all, before;
 	pid_t master = getpid(), pid;
@@ -127,25 +137,34 @@ spawn_fork(const struct slot *s, const char *path, int control)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	if ((pid = fork()) == 0)
-		spawn_child(s, path, control, master);
+		spawn_child(s, file, control, master);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
+}
+
+static int
+spawn_file(const struct master *m, enum role role)
+{
+	size_t i;
+
+	for (i = 0; i < WORKER_ROLES; i++)
+		if (m->executables[i].role == role)
+			return m->executables[i].fd;
+	return -1;
 }
 
 int
 spawn_process(struct slot *s)
 {
 	struct master *m = s->master;
-	char path[sizeof(m->worker_dir) + 64];
 	int fds[2];
 	pid_t pid;
 
-	snprintf(path, sizeof(path), "%s/%s", m->worker_dir, role_executable(s->role));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
 		log_error("%s: no control channel: %s", s->name, strerror(errno));
 		return E_SYSTEM;
 	}
-	if ((pid = spawn_fork(s, path, fds[1])) < 0) {
+	if ((pid = spawn_fork(s, spawn_file(m, s->role), fds[1])) < 0) {
 		log_error("%s: no process: %s", s->name, strerror(errno));
 		close(fds[0]);
 		close(fds[1]);
@@ -165,10 +184,10 @@ spawn_missing(const struct master *m, const char *dir)
 	char path[sizeof(m->worker_dir) + 64];
 	size_t i;
 
-	for (i = 0; i < m->slot_count; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, role_executable(m->slots[i].role));
+	for (i = 0; i < WORKER_ROLES; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, role_executable(worker_roles[i]));
 		if (access(path, X_OK) != 0)
-			return role_executable(m->slots[i].role);
+			return role_executable(worker_roles[i]);
 	}
 	return NULL;
 }
@@ -182,6 +201,23 @@ spawn_own_dir(char *dir, size_t size)
 	dir[n > 0 ? n : 0] = '\0';
 	if ((slash = strrchr(dir, '/')) != NULL)
 		*slash = '\0';
+}
+
+static void
+spawn_open_workers(struct master *m)
+{
+	char path[sizeof(m->worker_dir) + 64];
+	size_t i;
+
+	for (i = 0; i < WORKER_ROLES; i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", m->worker_dir, role_executable(worker_roles[i]));
+		m->executables[i].role = worker_roles[i];
+		m->executables[i].fd = open(path, O_PATH | O_CLOEXEC);
+		if (m->executables[i].fd < 0)
+			fatal(EXIT_WITH_CONFIG, "supervisor.worker_dir: %s: %s", path,
+			    strerror(errno));
+	}
 }
 
 void
@@ -200,4 +236,15 @@ spawn_find_workers(struct master *m)
 	if ((missing = spawn_missing(m, m->worker_dir)) != NULL)
 		fatal(EXIT_WITH_CONFIG, "supervisor.worker_dir: \"%s\" has no executable %s",
 		    m->worker_dir, missing);
+	spawn_open_workers(m);
+}
+
+void
+spawn_forget_workers(struct master *m)
+{
+	size_t i;
+
+	for (i = 0; i < WORKER_ROLES; i++)
+		if (m->executables[i].fd >= 0)
+			close(m->executables[i].fd);
 }

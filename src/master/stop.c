@@ -91,6 +91,7 @@ stop_cancel(struct master *m)
 {
 	strategy_cancel(m);
 	reload_cancel(m, "the gateway is stopping");
+	upgrade_cancel(m);
 	replace_cancel_all(m, "the gateway is stopping");
 	look_soon(m);
 }

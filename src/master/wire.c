@@ -148,6 +148,14 @@ wire_new(struct master *m, struct slot *a, struct slot *b)
 	return link;
 }
 
+void
+wire_adopt(struct master *m, uint64_t number, struct slot *a, struct slot *b)
+{
+	wire_new(m, a, b)->number = number;
+	if (m->link_number < number)
+		m->link_number = number;
+}
+
 static int
 wire_end(struct slot *to, const struct slot *peer, uint64_t number, int fd)
 {

@@ -32,7 +32,7 @@ layout_number(uint64_t hash, uint64_t n)
 }
 
 /* Whatever two programs must agree on before one reads what the other wrote. */
-static uint64_t
+uint64_t
 board_layout(void)
 {
 	uint64_t hash = hash_stable("board", 5);
@@ -99,6 +99,27 @@ board_create(int *fd_rw, int *fd_ro)
 	*fd_rw = rw;
 	*fd_ro = board_read_only(rw);
 	return b;
+}
+
+int
+board_adopt(int fd_rw, struct board **board)
+{
+	struct stat st;
+	struct board *b;
+
+	if (fstat(fd_rw, &st) != 0)
+		return E_SYSTEM;
+	if ((uint64_t)st.st_size != sizeof(*b))
+		return E_VERSION;
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, fd_rw, 0);
+	if (b == MAP_FAILED)
+		return E_SYSTEM;
+	if (b->magic != BOARD_MAGIC || b->layout != board_layout()) {
+		(void)munmap(b, sizeof(*b));
+		return E_VERSION;
+	}
+	*board = b;
+	return E_OK;
 }
 
 /* Index of the page of a slot; slot_count when it has none. */

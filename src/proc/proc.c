@@ -7,6 +7,7 @@
 #include "proc.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,10 @@ proc_arguments(struct proc *p, int argc, char **argv)
 {
 	int fd;
 
+	if (argc == 2 && strcmp(argv[1], "--tables") == 0) {
+		printf("%016" PRIx64 "-%016" PRIx64 "\n", msg_protocol_id(), board_layout());
+		exit(fflush(stdout) == 0 ? EXIT_WITH_OK : EXIT_WITH_SYSTEM);
+	}
 	if (argc != 3 || strcmp(argv[1], "--slot") != 0 || role_of_slot(argv[2]) != p->role)
 		fatal(EXIT_WITH_USAGE, "this is a worker of opitios-alpaca, which starts it; "
 				       "it takes --slot NAME");
@@ -146,6 +151,8 @@ proc_begin(enum role role, int argc, char **argv)
 	int r;
 
 	p->role = role;
+	/* Executed by descriptor, whose number the kernel would show as its name. */
+	(void)prctl(PR_SET_NAME, role_executable(role), 0, 0, 0);
 	log_open(role_name(role), LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
 	proc_arguments(p, argc, argv);
 	role_slot_label(p->slot, label);

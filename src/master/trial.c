@@ -1,0 +1,101 @@
+/* trial.c - whether an executable could take over: asked of it, as a child, before it is let.
+ *
+ * The new master reads the configuration and compares its tables with those of the one that runs; each of its
+ * workers has to load and say the same. The reason of a refusal goes to descriptor 3, for whoever asked.
+ */
+#include "master_room.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "msg.h"
+
+void
+trial_tables(char out[TRIAL_TABLES])
+{
+	(void)snprintf(
+	    out, TRIAL_TABLES, "%016" PRIx64 "-%016" PRIx64, msg_protocol_id(), board_layout());
+}
+
+static int PRINTF_LIKE(2, 3) trial_refuse(enum exit_code code, const char *fmt, ...)
+{
+	char why[256];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	log_error("upgrade: %s", why);
+	if (n > 0 && write(TRIAL_FD, why, strlen(why)) < 0)
+		log_debug("upgrade: nobody listens: %s", strerror(errno));
+	return (int)code;
+}
+
+static void NORETURN
+trial_exec(int executable, const char *name, int out)
+{
+	char *argv[] = { (char *)(uintptr_t)name, (char *)(uintptr_t) "--tables", NULL };
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(out, STDOUT_FILENO);
+	spawn_exec(executable, argv, environ);
+	_exit(EXIT_WITH_SYSTEM);
+}
+
+/* What a worker's executable prints of its tables; a negative code when it does not even run. */
+static int
+trial_ask(int executable, const char *name, char *said, size_t size)
+{
+	int pipes[2], status = -1;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe(pipes) != 0 || (pid = fork()) < 0)
+		return E_SYSTEM;
+	if (pid == 0)
+		trial_exec(executable, name, pipes[1]);
+	close(pipes[1]);
+	while (len < size - 1 && (n = read(pipes[0], said + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	said[len] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+	close(pipes[0]);
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		return E_SYSTEM;
+	return E_OK;
+}
+
+int
+trial_run(struct master *m, const char *wanted)
+{
+	char mine[TRIAL_TABLES], said[128];
+	const char *name;
+	size_t i;
+
+	trial_tables(mine);
+	if (strcmp(mine, wanted) != 0)
+		return trial_refuse(EXIT_WITH_PROTOCOL,
+		    "its messages or statistics are laid out otherwise: stop and start instead; "
+		    "sockets kept by systemd lose no connection then");
+	spawn_find_workers(m);
+	for (i = 0; i < WORKER_ROLES; i++) {
+		name = role_executable(m->executables[i].role);
+		if (trial_ask(m->executables[i].fd, name, said, sizeof(said)) != E_OK)
+			return trial_refuse(
+			    EXIT_WITH_CONFIG, "%s/%s does not run", m->worker_dir, name);
+		if (strcmp(said, wanted) != 0)
+			return trial_refuse(EXIT_WITH_PROTOCOL,
+			    "%s/%s is of another build than its master", m->worker_dir, name);
+	}
+	return EXIT_WITH_OK;
+}
