@@ -212,8 +212,8 @@ read_listeners(struct master *m, const json_t *root)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(root, "listeners"), i, one)
-	{
+	for (i = 0; i < json_array_size(json_object_get(root, "listeners")); i++) {
+		one = json_array_get(json_object_get(root, "listeners"), i);
 		name = json_string_value(json_object_get(one, "name"));
 		address = json_string_value(json_object_get(one, "address"));
 		if (name == NULL || address == NULL)
@@ -322,11 +322,14 @@ adopt_link(struct master *m, const json_t *one)
 void
 handover_adopt(struct master *m, struct handover *h)
 {
-	json_t *one;
+	const json_t *slots = json_object_get(h->root, "slots");
+	const json_t *links = json_object_get(h->root, "links");
 	size_t i;
 
-	json_array_foreach(json_object_get(h->root, "slots"), i, one) adopt_seat(m, one);
-	json_array_foreach(json_object_get(h->root, "links"), i, one) adopt_link(m, one);
+	for (i = 0; i < json_array_size(slots); i++)
+		adopt_seat(m, json_array_get(slots, i));
+	for (i = 0; i < json_array_size(links); i++)
+		adopt_link(m, json_array_get(links, i));
 	json_decref(h->root);
 	h->root = NULL;
 }
