@@ -143,6 +143,18 @@ void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
 
+/* A slot as people see it, with one seat or two. */
+struct slot_view {
+	const struct slot_page	*current;
+	const struct slot_page	*other;		/* a successor or a predecessor; null: the slot has one seat */
+	enum role		 role;
+	char			 label[SLOT_NAME];
+};
+/* The slots of a board, in the order of their pages; returns how many. Whatever the pages hold, no label comes twice. */
+size_t		 board_view(const struct board *, struct slot_view[BOARD_SLOTS]);
+bool		 slot_page_is_ready(const struct slot_page *);
+bool		 slot_view_is_ready(const struct slot_view *);	/* its current seat */
+
 /* The whole board as Prometheus text 0.0.4. */
 int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;
 /* The reference of every metric, as Markdown rows. */

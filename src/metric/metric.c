@@ -68,7 +68,8 @@ metric_cell_set(struct slot_page *page, size_t cell, uint64_t v)
 	uint64_t bit = UINT64_C(1) << (cell % 64), *word = &page->used[cell / 64];
 
 	if (v != 0 && (*word & bit) == 0)
-		(void)__atomic_fetch_or(word, bit, __ATOMIC_RELAXED); /* the master counts here too */
+		(void)__atomic_fetch_or(
+		    word, bit, __ATOMIC_RELAXED); /* the master counts here too */
 	__atomic_store_n(&page->cells[cell], v, __ATOMIC_RELAXED);
 }
 
