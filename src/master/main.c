@@ -144,31 +144,24 @@ master_board_open(struct master *m)
 }
 
 static void
-master_address_write(struct master *m)
-{
-	char line[sizeof(m->http.address) + 2];
-
-	snprintf(line, sizeof(line), "%s\n", m->http.address);
-	if (state_dir_write(m->conf.state_dir, MASTER_ADDRESS_FILE, line) != E_OK)
-		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", m->conf.state_dir,
-		    strerror(errno));
-}
-
-static void
 master_open(struct master *m)
 {
 	proc_log_open("master", &m->conf);
+	m->http.fd = m->admin_listener.fd = -1;
 	master_confine();
 	m->lock_fd = state_dir_lock(m->conf.state_dir);
 	listen_open(&m->http, "http", m->conf.http_address, (int)m->conf.http_backlog);
 	master_board_open(m);
 	m->loop = loop_new();
+	page_open(m);
 	stop_open(m);
 	wire_open(m);
 	slots_open(m);
+	page_count_http(m);
 	spawn_find_workers(m);
+	admin_open(m);
 	master_signals_open(m);
-	master_address_write(m);
+	state_dir_write_address(m->conf.state_dir, &m->http);
 }
 
 static void
@@ -179,6 +172,9 @@ master_close(struct master *m)
 	slots_close(m);
 	wire_close(m);
 	stop_close(m);
+	page_close(m);
+	/* Last: health was told while the workers drained. */
+	admin_close(m);
 	loop_free(&m->loop);
 	close(m->board_rw);
 	close(m->board_ro);
