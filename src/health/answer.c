@@ -184,7 +184,7 @@ render_worker(struct json *j, const struct slot_view *v, int64_t now)
 	if (other != NULL && other->last_exit_ns > p->last_exit_ns)
 		ended = other;
 	json_object_open(j, NULL);
-	PAGE_TEXT(j, "slot", v->label);
+	json_text(j, "slot", v->label);
 	json_text(j, "role", role_name(v->role));
 	render_process(j, p, now);
 	page_count(j, "restarts", p->restarts + (other != NULL ? other->restarts : 0));
@@ -219,7 +219,7 @@ render_draining(struct json *j, const struct health_view *v)
 		if ((p = v->slots.at[i].other) == NULL || p->pid <= 0)
 			continue;
 		json_object_open(j, NULL);
-		PAGE_TEXT(j, "slot", v->slots.at[i].label);
+		json_text(j, "slot", v->slots.at[i].label);
 		PAGE_TEXT(j, "seat", p->slot);
 		render_process(j, p, v->now_ns);
 		json_u64(j, "generation", p->generation);

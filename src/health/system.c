@@ -1,5 +1,4 @@
 /* system.c - what the kernel says of this machine and of the gateway's processes. */
-#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -67,35 +66,19 @@ cgroup_number(const char *path)
 	return strtod(text, NULL);
 }
 
-/* A member's name is written as it is, so it must be one: letters, digits, dots, dashes. */
-static const char *
-seat_name(char out[SLOT_NAME], const char field[SLOT_NAME])
-{
-	size_t n;
-
-	for (n = 0; n + 1 < SLOT_NAME && field[n] != '\0'; n++)
-		out[n] =
-		    (char)(isalnum((unsigned char)field[n]) || field[n] == '-' || field[n] == '.'
-			       ? field[n]
-			       : '?');
-	out[n] = '\0';
-	return out;
-}
-
 /* Every process is a file to read: of the first ones only, so that whoever asks does not hold the loop up. */
 static void
 render_processes(struct json *j, const struct board *b)
 {
 	unsigned left = PROCESSES_MAX;
 	const struct slot_page *p;
-	char name[SLOT_NAME];
 
 	json_object_open(j, "workers_rss_bytes");
 	for (uint32_t i = 0; i < b->slot_count && i < BOARD_SLOTS && left > 0; i++) {
 		p = &b->slots[i];
 		if (p->in_use == 0 || p->pid <= 0)
 			continue;
-		json_f64(j, seat_name(name, p->slot), process_rss(p->pid));
+		json_f64(j, b->seats[i].seat, process_rss(p->pid));
 		left--;
 	}
 	json_object_close(j);

@@ -73,18 +73,6 @@ put_escaped(char *at, const char *text, size_t len, bool is_label)
 	return at;
 }
 
-/* A slot's name may have been spoilt by its process: what is no ASCII text is shown as question marks. */
-static char *
-put_name(char *at, const char name[SLOT_NAME])
-{
-	char clean[SLOT_NAME];
-	size_t n = strnlen(name, SLOT_NAME);
-
-	for (size_t i = 0; i < n; i++)
-		clean[i] = name[i] >= 0x20 && name[i] < 0x7f ? name[i] : '?';
-	return put_escaped(at, clean, n, true);
-}
-
 static char *
 put_digits(char *at, uint64_t v)
 {
@@ -391,7 +379,7 @@ expose_read(struct expose *e, struct shown *s, const struct slot_view *v)
 
 	s->view = *v;
 	at = PUT_TEXT(s->worker, "{worker=\"");
-	at = put_name(at, v->label);
+	at = put_escaped(at, v->label, SLOT_NAME, true);
 	at = PUT_TEXT(at, "\",role=\"");
 	at = put(at, role, strlen(role));
 	s->worker_len = (size_t)(PUT_TEXT(at, "\"") - s->worker);

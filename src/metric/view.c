@@ -1,8 +1,7 @@
 /* view.c - the slots of a board as people see them, and what their cells hold together.
  *
- * A seat's page can be written by its own process, which may have gone mad: no index, text or bit read here is
- * believed. Two seats are one slot when they say so of each other, or when one says so and both have the same name;
- * a name that is taken is not shown twice.
+ * A seat's page can be written by its own process, which may have gone mad: names, roles and pairs are therefore not
+ * taken from there but from the board's head, which is the master's alone.
  */
 #include <string.h>
 
@@ -10,67 +9,48 @@
 #include "mem.h"
 #include "metric_room.h"
 
-static bool
-view_is_pair(const struct board *b, uint32_t i, uint32_t other)
+/* Index of the slot of this name among those found so far; n when it is a new one. */
+static size_t
+view_find(const uint64_t names[BOARD_SLOTS], size_t n, uint64_t name)
 {
-	const struct slot_page *p = &b->slots[i], *q = &b->slots[other];
+	size_t found = n;
 
-	return q->in_use != 0 && p->role == q->role &&
-	       (q->twin == i + 1 || memcmp(p->label, q->label, sizeof(p->label)) == 0);
+	for (size_t i = n; i-- > 0;)
+		found = names[i] == name ? i : found;
+	return found;
 }
 
-/* Index of the other seat; `count` when there is none that could be one. */
-static uint32_t
-view_twin(const struct board *b, uint32_t i, uint32_t count, const bool taken[BOARD_SLOTS])
-{
-	uint32_t other = __atomic_load_n(&b->slots[i].twin, __ATOMIC_RELAXED);
-
-	if (other == 0 || other > count || other - 1 == i || taken[other - 1] ||
-	    !view_is_pair(b, i, other - 1))
-		return count;
-	return other - 1;
-}
-
+/* The second seat of a slot. Which one is current is on the pages, and believed: it is of this slot only. */
 static void
-view_set(struct slot_view *v, const struct slot_page *first, const struct slot_page *second)
+view_pair(struct slot_view *v, const struct slot_page *second)
 {
-	bool is_second = second != NULL && second->current != 0 && first->current == 0;
+	bool is_second = second->current != 0 && v->current->current == 0;
 
-	*v = (struct slot_view){ .current = is_second ? second : first,
-		.other = is_second ? first : second,
-		.role = (enum role)first->role };
-	memcpy(v->label, first->label, strnlen(first->label, sizeof(v->label) - 1));
-}
-
-static bool
-view_is_known(const uint64_t names[BOARD_SLOTS], size_t count, uint64_t name)
-{
-	bool is_known = false;
-
-	for (size_t i = 0; i < count; i++)
-		is_known |= names[i] == name;
-	return is_known;
+	v->other = is_second ? v->current : second;
+	v->current = is_second ? second : v->current;
 }
 
 size_t
 board_view(const struct board *b, struct slot_view out[BOARD_SLOTS])
 {
-	uint32_t count = __atomic_load_n(&b->slot_count, __ATOMIC_ACQUIRE), other;
-	bool taken[BOARD_SLOTS] = { false };
+	uint32_t count = __atomic_load_n(&b->slot_count, __ATOMIC_ACQUIRE);
 	uint64_t names[BOARD_SLOTS];
-	size_t n = 0;
+	size_t n = 0, at;
 
-	if (count > BOARD_SLOTS)
-		count = BOARD_SLOTS;
-	for (uint32_t i = 0; i < count; i++) {
-		if (taken[i] || b->slots[i].in_use == 0)
+	for (uint32_t i = 0; i < count && i < BOARD_SLOTS; i++) {
+		const struct seat_id *id = &b->seats[i];
+
+		if (b->slots[i].in_use == 0)
 			continue;
-		if ((other = view_twin(b, i, count, taken)) < count)
-			taken[other] = true;
-		view_set(&out[n], &b->slots[i], other < count ? &b->slots[other] : NULL);
-		names[n] = hash_stable(out[n].label, sizeof(out[n].label));
-		if (!view_is_known(names, n, names[n]))
-			n++;
+		names[n] = hash_stable(id->label, strlen(id->label));
+		if ((at = view_find(names, n, names[n])) < n) {
+			if (out[at].other == NULL)
+				view_pair(&out[at], &b->slots[i]);
+			continue;
+		}
+		out[n++] = (struct slot_view){
+			.current = &b->slots[i], .role = (enum role)id->role, .label = id->label
+		};
 	}
 	return n;
 }

@@ -331,7 +331,7 @@ Test(health, a_page_gone_mad_still_makes_json)
 		memset((char *)mad + from, (int)byte, to - from);
 		memset(mad->checks, (int)byte, sizeof(mad->checks));
 		memset(mad->note, (int)byte, sizeof(mad->note));
-		mad->role = ROLE_HTTP;
+		mad->in_use = 1;
 		r = get(&stage, "/api/v1/health/detailed");
 		cr_expect_eq(r->status, 200, "%u", byte);
 		cr_assert_not_null(r->json, "%u: %s", byte, r->answer);
