@@ -180,7 +180,10 @@ def test_the_number_of_series_does_not_follow_kills(scene):
 def test_readiness_changes_are_seen_at_once_and_told_until_the_end(scene):
     _, g = scene.pair(DEMO, settings=("--supervisor.drain_delay=1500ms", "--supervisor.restart_floor=1s"))
     wait_for(lambda: g.admin_ask("/readyz").status == 200, 5, "readiness")
-    os.kill(g.children()["http-0"], signal.SIGKILL)
+    wait_for(lambda: g.admin_ask("/startupz").status == 200, 5, "the start")
+    killed = g.children()["http-0"]
+    os.kill(killed, signal.SIGKILL)
+    wait_for(lambda: g.children().get("http-0") not in (None, killed), 5, "a successor")
     wait_for(lambda: g.admin_ask("/readyz").status == 200, 5, "readiness after a restart")
     # The second restart waits for a second: nobody serves meanwhile, and it is said.
     os.kill(g.children()["http-0"], signal.SIGKILL)
