@@ -307,7 +307,7 @@ role_sum(const struct health_slots *s, enum role role)
 static const char *
 role_reason(const struct health_view *v, const struct role_sum *sum)
 {
-	if (sum->slots == 0)
+	if (sum->worst == NULL)
 		return "absent";
 	if (sum->failed > 0)
 		return "failed";
