@@ -17,6 +17,7 @@ static const struct document {
 	{ "doc/reference/errors.md", tables_errors },
 	{ "doc/reference/exits.md", tables_exits },
 	{ "doc/reference/routes.md", tables_routes },
+	{ "doc/reference/admin.md", tables_admin },
 	{ "doc/reference/messages.md", tables_messages },
 	{ "doc/reference/values.md", tables_values },
 	{ "doc/reference/endpoints.md", tables_endpoints },

@@ -13,6 +13,7 @@ void	tables_metrics(FILE *);
 void	tables_errors(FILE *);
 void	tables_exits(FILE *);
 void	tables_routes(FILE *);
+void	tables_admin(FILE *);
 void	tables_messages(FILE *);
 void	tables_values(FILE *);
 void	tables_endpoints(FILE *);

@@ -38,6 +38,8 @@ put_range(FILE *out, const struct conf_row *row)
 		conf_number_text(row->type, row->max, high, sizeof(high));
 		(void)fprintf(out, "%s to %s", low, high);
 	}
+	if (row->type == CONF_ADDR && row->min > 0)
+		(void)fputs("or off", out);
 	for (const char *p = row->choices; p != NULL && *p != '\0'; p++) {
 		if (*p == '|')
 			(void)fputs(", ", out);

@@ -115,6 +115,17 @@ tables_routes(FILE *out)
 #include "tables/routes.def"
 }
 
+void
+tables_admin(FILE *out)
+{
+	tables_title(out, "Admin routes",
+	    "What the master itself answers at `admin.address`, also when every worker stands "
+	    "still. Every GET answers HEAD as well; errors have the form of the API.\n");
+	(void)fputs("| path | answer |\n| --- | --- |\n", out);
+#define ADMIN_ROUTE(path, handler, help) (void)fprintf(out, "| `%s` | %s |\n", path, help);
+#include "tables/admin_routes.def"
+}
+
 static const char *
 kind_name(const char *kind)
 {

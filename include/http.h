@@ -22,6 +22,8 @@ struct http_limits {
 	/* What may wait for clients that read slower than they ask, of all connections together; the answer that
 	 * would pass it costs its connection (HTTP_DROP_LIMIT). 0: no bound. */
 	size_t	output_max;
+	/* At connections_max the connection that is silent the longest makes room for a new one; else new ones wait. */
+	bool	evicts;
 	int64_t	header_timeout_ms, body_timeout_ms, idle_timeout_ms, total_timeout_ms;
 };
 

@@ -103,6 +103,13 @@ struct slot_page {
 	uint64_t	 cells[METRIC_CELLS];
 } __attribute__((aligned(4096)));
 
+/* Whose page is whose. Workers can read this and not write it, unlike the names on their pages. */
+struct seat_id {
+	char		 seat[SLOT_NAME];	/* "http-0.1" */
+	char		 label[SLOT_NAME];	/* "http-0": seats of one label are one slot */
+	uint32_t	 role;
+};
+
 struct board {
 	uint64_t	 magic;
 	uint64_t	 layout;		/* hash of the tables: a stranger does not attach */
@@ -116,6 +123,7 @@ struct board {
 	char		 http_address[64];	/* as bound */
 	char		 admin_address[64];	/* as bound; "" when there is none */
 	uint64_t	 generation;		/* of the configuration that serves */
+	struct seat_id	 seats[BOARD_SLOTS];	/* of the pages, by index */
 	struct slot_page slots[BOARD_SLOTS];
 } __attribute__((aligned(4096)));
 
@@ -146,6 +154,19 @@ void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
 /* Of a histogram: how many observations. */
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
+
+/* A slot as people see it, with one seat or two. */
+struct slot_view {
+	const struct slot_page	*current;
+	const struct slot_page	*other;		/* a successor or a predecessor; null: the slot has one seat */
+	enum role		 role;
+	const char		*label;
+};
+/* The slots of a board, in the order of their first pages; returns how many. Whatever is on the pages, names and
+ * pairs are the master's. */
+size_t		 board_view(const struct board *, struct slot_view[BOARD_SLOTS]);
+bool		 slot_page_is_ready(const struct slot_page *);
+bool		 slot_view_is_ready(const struct slot_view *);	/* its current seat */
 
 /* The whole board as Prometheus text 0.0.4. */
 int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;

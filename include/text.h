@@ -14,6 +14,9 @@ int	text_equal_nocase(const char *, const char *);
 int	text_starts(const char *text, const char *prefix);
 int	text_is_printable(const char *, size_t len);	/* 0x20-0x7e only */
 
+/* Copies with '?' for all that is not printable ASCII, cut to the size: for what nobody vouches for. Returns `out`. */
+const char *text_safe(char *out, size_t size, const char *in);
+
 /* Bytes of the UTF-8 character the text begins with; 0 when it begins with none. */
 size_t	text_utf8_len(const char *);
 

@@ -204,6 +204,17 @@ utf8_promised(unsigned char first)
 	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 }
 
+const char *
+text_safe(char *out, size_t size, const char *in)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && in[i] != '\0'; i++)
+		out[i] = (char)(in[i] >= 0x20 && in[i] <= 0x7e ? in[i] : '?');
+	out[i] = '\0';
+	return out;
+}
+
 size_t
 text_utf8_len(const char *text)
 {

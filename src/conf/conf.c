@@ -24,7 +24,7 @@
 #define CHOICES_MSEC(v)	  NULL
 #define LOWEST_STR(v)	  0
 #define LOWEST_URL(v)	  0
-#define LOWEST_ADDR(v)	  0
+#define LOWEST_ADDR(v)	  (v)
 #define LOWEST_SECRET(v)  0
 #define LOWEST_CHOICE(v)  0
 #define LOWEST_BOOL(v)	  0

@@ -76,16 +76,21 @@ conf_set_bool(bool *field, const char *text, char reason[CONF_REASON])
 	return E_OK;
 }
 
-/* The address as an operator wrote it, once it is known to be one. */
+/* The address as an operator wrote it, once it is known to be one. A row with 1 as its least may be off. */
 static int
-conf_set_addr(char *field, size_t size, const char *text, char reason[CONF_REASON])
+conf_set_addr(char *field, const struct conf_row *row, const char *text, char reason[CONF_REASON])
 {
+	bool may_be_off = row->min > 0;
 	char host[HOST_MAX];
 	uint16_t port;
 
+	if (may_be_off && strcmp(text, "off") == 0)
+		return text_copy(field, row->size, text);
 	if (conf_address(text, host, &port) != E_OK)
-		return conf_refuse(reason, "is not host:port or [address]:port");
-	return conf_set_text(field, size, text, reason);
+		return conf_refuse(reason, may_be_off
+					       ? "is neither host:port, [address]:port nor off"
+					       : "is not host:port or [address]:port");
+	return conf_set_text(field, row->size, text, reason);
 }
 
 static int
@@ -285,7 +290,7 @@ conf_value_set(
 	case CONF_URL:
 		return conf_set_url(field, row, text, reason);
 	case CONF_ADDR:
-		return conf_set_addr(field, row->size, text, reason);
+		return conf_set_addr(field, row, text, reason);
 	case CONF_CHOICE:
 		return conf_set_choice(field, row, text, reason);
 	case CONF_BOOL:

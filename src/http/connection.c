@@ -82,7 +82,7 @@ http_server_adopt(struct http_server *s, int fd, const struct sockaddr *peer, so
 	s->now = clock_mono();
 	c->since = s->now;
 	TAILQ_INSERT_TAIL(&s->phases[HTTP_IDLE], c, in_phase);
-	http_server_opened_one(s);
+	http_server_opened_one(s, c);
 	connection_watch(c, EV_READ);
 	if (c->dead)
 		http_connection_close(c);

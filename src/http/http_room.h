@@ -142,7 +142,7 @@ struct http_server {
 
 /* server.c */
 void	 http_server_count_drop(struct http_server *, enum http_drop);
-void	 http_server_opened_one(struct http_server *);
+void	 http_server_opened_one(struct http_server *, const struct http_connection *);
 void	 http_server_closed_one(struct http_server *);
 struct http_request *http_server_borrow(struct http_server *);
 void	 http_server_return(struct http_server *, struct http_request **);

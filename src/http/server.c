@@ -200,13 +200,33 @@ http_server_drain(struct http_server *s, void (*done)(void *), void *arg)
 	loop_at_end(s->loop, server_drain_idle, s);
 }
 
+/* Closes the one that has waited the longest of those nothing is owed to; not the newest, which came just now. */
+static bool
+server_make_room(struct http_server *s, const struct http_connection *newest)
+{
+	static const enum http_phase phases[] = { HTTP_IDLE, HTTP_LINGERING, HTTP_IN_HEAD,
+		HTTP_IN_BODY };
+	struct http_connection *c;
+	size_t i;
+
+	for (i = 0; s->limits.evicts && i < sizeof(phases) / sizeof(phases[0]); i++) {
+		c = TAILQ_FIRST(&s->phases[phases[i]]);
+		if (c == NULL || c == newest)
+			continue;
+		http_server_count_drop(s, HTTP_DROP_LIMIT);
+		http_connection_close(c);
+		return true;
+	}
+	return false;
+}
+
 void
-http_server_opened_one(struct http_server *s)
+http_server_opened_one(struct http_server *s, const struct http_connection *c)
 {
 	s->connections++;
 	if (!loop_timer_is_set(&s->sweep))
 		loop_timer_set(&s->sweep, s->sweep_ms);
-	if (s->connections >= s->limits.connections_max)
+	if (s->connections >= s->limits.connections_max && !server_make_room(s, c))
 		http_accept_pause(s);
 	if (s->hooks.connections != NULL)
 		s->hooks.connections(s->connections, true, s->owner);

@@ -165,17 +165,6 @@ master_board_open(struct master *m)
 	    m->board->upstream, sizeof(m->board->upstream), m->conf.alpaca_data_url);
 }
 
-static void
-master_address_write(struct master *m)
-{
-	char line[sizeof(m->http.address) + 2];
-
-	snprintf(line, sizeof(line), "%s\n", m->http.address);
-	if (state_dir_write(m->conf.state_dir, MASTER_ADDRESS_FILE, line) != E_OK)
-		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", m->conf.state_dir,
-		    strerror(errno));
-}
-
 /* What only one process can have, and what clients see: from the system, or from the image before this one. */
 static void
 master_take(struct master *m, struct handover *h)
@@ -216,16 +205,19 @@ master_open(struct master *m, struct handover *h)
 	m->http.fd = m->admin_listener.fd = -1;
 	master_take(m, h);
 	m->loop = loop_new();
+	page_open(m);
 	stop_open(m);
 	wire_open(m);
 	slots_open(m);
+	metric_set(&m->stats, M_HTTP_WORKERS, 0, 0, m->http_workers);
 	look_open(m);
 	if (m->options->handover != NULL && h->rollback)
 		master_keep_executables(m, h);
 	else
 		spawn_find_workers(m);
+	admin_open(m);
 	master_signals_open(m);
-	master_address_write(m);
+	state_dir_write_address(m->conf.state_dir, &m->http);
 }
 
 /* What happened to the workers while there were no handlers: signals waited, deaths are looked for. */
@@ -251,6 +243,9 @@ master_close(struct master *m)
 	spawn_forget_workers(m);
 	wire_close(m);
 	stop_close(m);
+	page_close(m);
+	/* Last: health was told while the workers drained. */
+	admin_close(m);
 	loop_free(&m->loop);
 	close(m->board_rw);
 	close(m->board_ro);

@@ -166,7 +166,8 @@ struct master {
 	struct notify	*notify;	/* null: no NOTIFY_SOCKET */
 	unsigned	 http_workers;	/* wanted */
 	unsigned	 cpus;		/* usable */
-	struct listener	 admin_listener;
+	struct listener	 admin_listener;	/* fd -1 before admin_open, unless it was inherited */
+	struct loop_timer beat;		/* page.c: that the master's own loop turns */
 };
 
 /* options.c */
@@ -193,6 +194,8 @@ int	state_dir_lock(const char *dir);	/* made if missing; returns the lock's desc
 void	state_dir_unlock(const char *dir, int *fd);
 /* Writes <dir>/<name> so that a reader sees all or nothing. */
 int	state_dir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
+/* <dir>/<listener's name>.address; fatal when it cannot be written. */
+void	state_dir_write_address(const char *dir, const struct listener *);
 void	state_dir_remove(const char *dir, const char *name);
 
 /* cpus.c */
@@ -343,6 +346,14 @@ bool	crash_oom_grew(struct master *);
 /* notify.c: what systemd is told; nothing without NOTIFY_SOCKET. */
 void	notify_reloading(struct master *);
 void	notify_reloaded(struct master *);
+
+/* admin.c: nothing when admin.address is off; fatal when it cannot be had. */
+void	admin_open(struct master *);
+void	admin_close(struct master *);
+
+/* page.c: the master's own page on the board, m->stats. */
+void	page_open(struct master *);
+void	page_close(struct master *);
 
 /* stop.c */
 void	stop_open(struct master *);

@@ -4,12 +4,12 @@ libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpu
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
 	src/master/wire.c src/master/reap.c src/master/stop.c src/master/replace.c src/master/reload.c \
 	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/pending.c src/master/upgrade.c \
-	src/master/handover.c src/master/handover.h src/master/trial.c \
+	src/master/handover.c src/master/handover.h src/master/trial.c src/master/admin.c src/master/page.c \
 	src/master/master_room.h
 libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
-MASTER_LIBS = libmaster.a $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
-noinst_HEADERS += include/tables/slot_states.def
+MASTER_LIBS = libmaster.a $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
+noinst_HEADERS += include/tables/slot_states.def include/tables/admin_routes.def
 
 bin_PROGRAMS += opitios-alpaca
 opitios_alpaca_SOURCES = src/master/main.c

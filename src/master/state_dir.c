@@ -122,6 +122,18 @@ state_dir_write(const char *dir, const char *name, const char *text)
 }
 
 void
+state_dir_write_address(const char *dir, const struct listener *l)
+{
+	char line[sizeof(l->address) + 2], name[sizeof(l->name) + 16];
+
+	snprintf(line, sizeof(line), "%s\n", l->address);
+	snprintf(name, sizeof(name), "%s.address", l->name);
+	if (state_dir_write(dir, name, line) != E_OK)
+		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", dir,
+		    strerror(errno));
+}
+
+void
 state_dir_remove(const char *dir, const char *name)
 {
 	char path[512];

@@ -129,7 +129,7 @@ board_find(const struct board *b, const char *slot)
 	uint32_t count = __atomic_load_n(&b->slot_count, __ATOMIC_ACQUIRE), i;
 
 	for (i = 0; i < count && i < BOARD_SLOTS; i++)
-		if (strcmp(b->slots[i].slot, slot) == 0)
+		if (strcmp(b->seats[i].seat, slot) == 0)
 			break;
 	return i;
 }
@@ -149,6 +149,9 @@ board_slot(struct board *b, const char *slot, enum role role)
 		panic("statistics: the slot's name %s is too long", slot);
 	role_slot_label(slot, page->label);
 	page->role = (uint32_t)role;
+	memcpy(b->seats[i].seat, page->slot, sizeof(page->slot));
+	memcpy(b->seats[i].label, page->label, sizeof(page->label));
+	b->seats[i].role = page->role;
 	page->in_use = 1;
 	/* Readers count first: a page is whole before it is counted. */
 	__atomic_store_n(&b->slot_count, i + 1, __ATOMIC_RELEASE);

@@ -7,6 +7,8 @@
 /* Cells of a histogram: its buckets, not cumulative, and the sum in nanoseconds. */
 #define HISTOGRAM_CELLS (METRIC_BUCKETS + 1)
 
+#define METRIC_PREFIX "opitios_"
+
 struct metric_row {
 	const char	*name;		/* without opitios_ */
 	const char	*help;
@@ -20,12 +22,26 @@ struct metric_row {
 
 const struct metric_row *metric_row(enum metric);
 
+const char	*metric_kind_name(enum metric_kind);	/* "counter" */
+
 /* Upper bound of a bucket in ns; the last one has none: INT64_MAX. */
 int64_t		 metric_bucket_ns(unsigned bucket);
 uint64_t	 metric_cell(const struct slot_page *, size_t cell);
 void		 metric_cell_set(struct slot_page *, size_t cell, uint64_t);
 /* First cell of a series. */
 size_t		 metric_cell_of(const struct metric_row *, unsigned l1, unsigned l2);
+
+/* Cells that were ever other than zero, with what the seats of a slot hold together; by number within a slot. */
+struct cell {
+	uint32_t	 cell;
+	uint64_t	 value;
+};
+struct cells {
+	struct cell	*at;
+	size_t		 count, room;
+};
+size_t		 cells_read(struct cells *, const struct slot_view *);	/* adds those of a slot; how many */
+void		 cells_fini(struct cells *);
 
 /* The name of a set as Prometheus label: "route". */
 const char	*label_set_name(enum label_set);

@@ -23,7 +23,7 @@ class Run:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "OPITIOS_"))}
         self.begun = time.monotonic()
         self.process = subprocess.Popen([str(ROOT / "run"), "--port", str(self.port), "--state-dir", str(scene.folder / "state"), *args],
-                                        env=clean | {"OPITIOS_BUILD": str(BUILD)} | env, stdout=self.out, stderr=self.out,
+                                        env=clean | {"OPITIOS_BUILD": str(BUILD), "OPITIOS_ADMIN_ADDRESS": "127.0.0.1:0"} | env, stdout=self.out, stderr=self.out,
                                         start_new_session=True)
 
     def first(self, path):

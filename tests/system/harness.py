@@ -169,10 +169,10 @@ class Gateway:
         command = [str(BUILD / "opitios-alpaca"), "--http.address=127.0.0.1:0", f"--http.workers={workers}",
                    f"--state.dir={self.state}", "--supervisor.drain_delay=0",
                    "--admin.address=127.0.0.1:0", *settings]
-        with contextlib.suppress(FileNotFoundError):
-            (self.state / "http.address").unlink()
+        for name in ("http.address", "admin.address"):
+            (self.state / name).unlink(missing_ok=True)
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log, start_new_session=True)
-        self.port = None
+        self.port = self.admin = None
         if wait:
             self.wait_ready()
 
@@ -182,6 +182,8 @@ class Gateway:
                  "the gateway's address")
         check(self.process.poll() is None, "the gateway ended:", self.tail())
         self.port = int(address.read_text().strip().rsplit(":", 1)[1])
+        with contextlib.suppress(FileNotFoundError):
+            self.admin = int((self.state / "admin.address").read_text().strip().rsplit(":", 1)[1])
 
         def ready():
             check(self.process.poll() is None, "the gateway ended:", self.tail())
@@ -195,6 +197,10 @@ class Gateway:
 
     def ask(self, path, method="GET", body=None, headers=None, timeout=20.0):
         return ask(self.port, path, method, body, headers, timeout)
+
+    def admin_ask(self, path, method="GET", body=None, headers=None, timeout=20.0):
+        """Of the master itself: answers whatever state the workers are in."""
+        return ask(self.admin, path, method, body, headers, timeout)
 
     def workers(self):
         return {w["slot"]: w for w in self.ask("/api/v1/health/detailed").json["workers"]}

@@ -1,6 +1,5 @@
 /* answer.c - answers as clients read them: who asked, headers, and what is counted of each. */
 #include <assert.h>
-#include <ctype.h>
 #include <string.h>
 
 #include "http_worker.h"
@@ -37,63 +36,14 @@ lines_add_number(struct lines *l, const char *name, const char *before, uint64_t
 	lines_add(l, name, text);
 }
 
-static bool
-is_sane_id(const char *id)
-{
-	size_t n = 0;
-
-	for (; id[n] != '\0'; n++)
-		if (n == REQUEST_ID_MAX || !(isalnum((unsigned char)id[n]) || id[n] == '.' ||
-					       id[n] == '_' || id[n] == '-'))
-			return false;
-	return n > 0;
-}
-
-/* 00-<32 hex>-<16 hex>-<2 hex>, ids not all zero: https://www.w3.org/TR/trace-context/ */
-static bool
-is_traceparent(const char *t)
-{
-	static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-
-	if (strlen(t) != TRACEPARENT_LEN || strncmp(t, "ff", 2) == 0)
-		return false;
-	for (size_t i = 0; i < TRACEPARENT_LEN; i++)
-		if (form[i] == '-'
-			? t[i] != '-'
-			: !(isdigit((unsigned char)t[i]) || (t[i] >= 'a' && t[i] <= 'f')))
-			return false;
-	return strspn(t + 3, "0") < 32 && strspn(t + 36, "0") < 16;
-}
-
-static void
-id_make(struct worker *w, char out[REQUEST_ID_MAX + 1])
-{
-	static const char hex[] = "0123456789abcdef";
-	uint64_t n = w->id_count++;
-	size_t len = strlen(w->id_prefix);
-
-	memcpy(out, w->id_prefix, len);
-	for (int shift = 44; shift >= 0; shift -= 4)
-		out[len++] = hex[n >> shift & 15];
-	out[len] = '\0';
-}
-
 void
 asker_begin(struct asker *a, struct worker *w, struct http_request *request, enum route route)
 {
-	const char *id = http_header(request, "X-Request-Id");
-	const char *trace = http_header(request, "traceparent");
-
 	a->worker = w;
 	a->request = request;
 	a->route = route;
-	if (id != NULL && is_sane_id(id))
-		strcpy(a->id, id);
-	else
-		id_make(w, a->id);
-	a->trace[0] = '\0';
-	if (trace != NULL && is_traceparent(trace))
-		strcpy(a->trace, trace);
+	request_id(&w->ids, request, a->id);
+	request_trace(request, a->trace);
 }
 
 /* Sends; afterwards the request is gone. Counted first, so that whoever has the answer finds it

@@ -89,7 +89,7 @@ entry_begin(struct entry *e, const char *symbol, const char *status)
 	if ((r = buf_add_text(&e->text, "{\"symbol\":")) != E_OK)
 		return r;
 	json_begin(&j, &e->text);
-	json_text(&j, NULL, safe_text(text, sizeof(text), symbol));
+	json_text(&j, NULL, text_safe(text, sizeof(text), symbol));
 	if ((r = json_end(&j)) != E_OK)
 		return r;
 	return buf_printf(&e->text, ",\"status\":\"%s\",", status);
@@ -103,7 +103,7 @@ entry_refuse(struct entry *e, const char *symbol, const struct fault *f)
 
 	if ((r = entry_begin(e, symbol, "error")) == E_OK &&
 	    (r = buf_add_text(&e->text, "\"error\":")) == E_OK &&
-	    (r = compose_error(&e->text, f)) == E_OK)
+	    (r = fault_write_error(&e->text, f)) == E_OK)
 		r = retry_after < 0
 			? buf_add_text(&e->text, ",\"retry_after\":null}")
 			: buf_printf(&e->text, ",\"retry_after\":%lld}", (long long)retry_after);

@@ -4,6 +4,7 @@
 
 #include "http_worker.h"
 #include "json_write.h"
+#include "text.h"
 
 /* What stands between the stored parts of a good answer: names, times, id, status. */
 #define ENVELOPE_MAX 512
@@ -183,66 +184,11 @@ compose_found(
 	return compose_whole(w, out, id, f);
 }
 
-int64_t
-fault_retry_after(const struct fault *f)
-{
-	int64_t seconds = (int64_t)((f->retry_ms + 999) / 1000);
-
-	if (err_is_final(f->code))
-		return -1;
-	return seconds > 0 ? seconds : 1;
-}
-
-int
-compose_error(struct buf *out, const struct fault *f)
-{
-	char text[320];
-	struct json j;
-
-	json_begin(&j, out);
-	json_object_open(&j, NULL);
-	json_text(&j, "code", err_name(f->code));
-	json_text(&j, "message", err_text(f->code));
-	json_text(&j, "type", err_type(f->code));
-	json_object_open(&j, "details");
-	if (f->symbol != NULL && f->symbol[0] != '\0')
-		json_text(&j, "symbol", safe_text(text, sizeof(text), f->symbol));
-	if (f->parameter != NULL)
-		json_text(&j, "parameter", safe_text(text, sizeof(text), f->parameter));
-	if (f->reason != NULL)
-		json_text(&j, "reason", safe_text(text, sizeof(text), f->reason));
-	json_object_close(&j);
-	json_object_close(&j);
-	return json_end(&j);
-}
-
 int
 compose_fault(struct asker *a, const struct fault *f)
 {
-	struct buf *out = &a->worker->out;
-	int64_t retry_after = fault_retry_after(f);
-	char path[512];
-	const char *time;
-	struct json j;
 	size_t len;
-	int r;
 
-	if ((r = buf_add_text(out, "{\"error\":")) != E_OK || (r = compose_error(out, f)) != E_OK ||
-	    (r = buf_add_text(out, ",\"metadata\":")) != E_OK)
-		return r;
-	time = worker_time(a->worker, &len);
-	json_begin(&j, out);
-	json_object_open(&j, NULL);
-	json_text(&j, "request_id", a->id);
-	json_text(&j, "timestamp", time);
-	json_text(&j, "endpoint", safe_text(path, sizeof(path), http_path(a->request)));
-	json_text(&j, "suggested_action", err_action(f->code));
-	if (retry_after >= 0)
-		json_i64(&j, "retry_after", retry_after);
-	else
-		json_absent(&j, "retry_after");
-	json_object_close(&j);
-	if ((r = json_end(&j)) != E_OK)
-		return r;
-	return buf_add(out, "}", 1);
+	return fault_write(
+	    &a->worker->out, f, a->id, worker_time(a->worker, &len), http_path(a->request));
 }

@@ -2,15 +2,13 @@
 #ifndef HTTP_WORKER_H
 #define HTTP_WORKER_H
 #include "clock.h"
+#include "health.h"
 #include "http.h"
 #include "lookup.h"
 #include "proc.h"
 #include "router.h"
 #include "symbol.h"
 
-#define SERVICE_NAME	 "opitios-alpaca"
-#define REQUEST_ID_MAX	 64
-#define TRACEPARENT_LEN	 55
 /* The largest answer: what a result may hold, and its envelope. */
 #define ANSWER_BYTES_MAX (ASSEMBLY_BYTES_MAX + ((size_t)1 << 20))
 /* Kept between answers; more is given back. */
@@ -27,8 +25,7 @@ struct worker {
 	size_t			 in_flight;
 	int64_t			 started_ns;	/* wall */
 	bool			 fetcher_was_ready;
-	char			 id_prefix[16];	/* of ids made here; random */
-	uint64_t		 id_count;
+	struct request_ids	 ids;
 	int64_t			 time_ms;	/* what time_text says */
 	char			 time_text[CLOCK_TEXT];
 	size_t			 time_len;
@@ -71,12 +68,8 @@ void	answer_plain(struct asker *, int status, const char *type, const void *body
  * `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
 int	compose_found(struct worker *, struct buf *, const char *request_id, const struct ask *,
 	    const struct found *) MUST_CHECK;
-/* What stands behind `"error":`. */
-int	compose_error(struct buf *, const struct fault *) MUST_CHECK;
 /* The whole body of an error, into the worker's buffer. */
 int	compose_fault(struct asker *, const struct fault *) MUST_CHECK;
-/* Seconds, at least 1; -1: asking again cannot help. */
-int64_t	fault_retry_after(const struct fault *);
 /* Now, RFC 3339 with milliseconds; made once a millisecond. */
 const char *worker_time(struct worker *, size_t *len);
 size_t	digits_of(uint64_t, char out[24]);		/* decimal; returns how many */

@@ -5,24 +5,13 @@
 #include "symbol.h"
 #include "text.h"
 
-const char *
-safe_text(char *out, size_t size, const char *in)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < size && in[i] != '\0'; i++)
-		out[i] = (char)(in[i] >= 0x20 && in[i] <= 0x7e ? in[i] : '?');
-	out[i] = '\0';
-	return out;
-}
-
 /* A code of the market; "" and null are null. */
 static void
 render_code(struct json *j, const char *name, const char *code)
 {
 	char text[64];
 
-	json_text_or_null(j, name, code != NULL ? safe_text(text, sizeof(text), code) : NULL);
+	json_text_or_null(j, name, code != NULL ? text_safe(text, sizeof(text), code) : NULL);
 }
 
 static void
@@ -39,7 +28,7 @@ render_list(struct json *j, const char *name, const char *list)
 	json_array_open(j, name);
 	while (list_next(list, &at, &element, &len)) {
 		(void)text_copy_n(text, sizeof(text), element, len);
-		json_text(j, NULL, safe_text(text, sizeof(text), text));
+		json_text(j, NULL, text_safe(text, sizeof(text), text));
 	}
 	json_array_close(j);
 }

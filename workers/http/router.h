@@ -8,6 +8,7 @@
 
 #include "conf.h"
 #include "http.h"
+#include "http_fault.h"
 #include "label.h"
 
 struct visit;
@@ -62,16 +63,6 @@ void		 router_find(const struct router *, const char *method, const char *path,
 		    struct route_match *);
 /* "GET, HEAD, OPTIONS" for Allow. */
 const char	*router_allow(unsigned methods);
-
-/* What went wrong with a request and what helps its sender; strings are borrowed, null where
- * unknown. */
-struct fault {
-	int		 code;
-	const char	*symbol;
-	const char	*parameter;
-	const char	*reason;
-	uint64_t	 retry_ms;	/* 0: nothing said */
-};
 
 #define PARAMS_MAX	 16		/* rows of one route */
 #define PARAM_ITEMS_MAX	 1001		/* one more than http.batch_max may be */

@@ -2,15 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hash.h"
 #include "http_worker.h"
 #include "log.h"
 
 void
 worker_open(struct worker *w, struct proc *p)
 {
-	uint32_t random;
-
 	memset(w, 0, sizeof(*w));
 	w->proc = p;
 	w->router = router_new();
@@ -23,8 +20,7 @@ worker_open(struct worker *w, struct proc *p)
 	buf_init(&w->openapi, (size_t)1 << 20);
 	if (openapi_write(&w->openapi) != E_OK)
 		panic("openapi.json passes its bound");
-	hash_random(&random, sizeof(random));
-	(void)snprintf(w->id_prefix, sizeof(w->id_prefix), "%08x-", random);
+	request_ids_init(&w->ids);
 }
 
 void

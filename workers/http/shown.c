@@ -6,6 +6,7 @@
 
 #include "mem.h"
 #include "symbol.h"
+#include "text.h"
 
 /* Names, two times, feed, flags: what the three parts of the metadata can come to. */
 #define SHOWN_META_MAX 1024
@@ -43,7 +44,7 @@ meta_text(struct buf *b, const char *before, const char *value)
 
 	meta_add(b, before);
 	json_begin(&j, b);
-	json_text_or_null(&j, NULL, value != NULL ? safe_text(text, sizeof(text), value) : NULL);
+	json_text_or_null(&j, NULL, value != NULL ? text_safe(text, sizeof(text), value) : NULL);
 	meta_end(&j);
 }
 
@@ -225,7 +226,7 @@ shown_begin(struct json *j, struct buf *b, enum asset asset, const char *symbol)
 	buf_init(b, SHOWN_VALUE_MAX);
 	json_begin(j, b);
 	json_object_open(j, NULL);
-	json_text(j, "symbol", safe_text(text, sizeof(text), symbol));
+	json_text(j, "symbol", text_safe(text, sizeof(text), symbol));
 	if (asset == ASSET_OPTION)
 		render_contract(j, symbol);
 }

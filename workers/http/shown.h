@@ -71,10 +71,6 @@ struct snapshot_parts_seen {
 	struct greeks	 greeks;
 };
 
-/* Copies with '?' for all that is not printable ASCII: what a client or a channel sent goes into
- * JSON, and nobody vouches for its encoding. */
-const char *safe_text(char *out, size_t size, const char *in);
-
 /* Members into the object that is open in the writer. Absent is null; a side of a quote without
  * a price is null as a whole. */
 void	render_quote(struct json *, const struct quote *);

@@ -281,6 +281,21 @@ Test(conf, addresses_split_into_host_and_port)
 		cr_expect_eq(conf_address(bad[i], host, &port), E_CONFIG, "%s", bad[i]);
 }
 
+Test(conf, only_an_address_that_is_not_needed_may_be_off)
+{
+	struct conf c = defaults();
+
+	cr_expect_str_eq(c.admin_address, "127.0.0.1:8082");
+	cr_expect_eq(set(&c, "admin.address", "off"), E_OK, "%s", why);
+	cr_expect_str_eq(c.admin_address, "off");
+	cr_expect_eq(set(&c, "admin.address", "on"), E_CONFIG);
+	cr_expect_not_null(strstr(why, "nor off"), "%s", why);
+	cr_expect_eq(set(&c, "admin.address", "OFF"), E_CONFIG);
+	cr_expect_eq(set(&c, "http.address", "off"), E_CONFIG);
+	cr_expect_null(strstr(why, "nor off"), "%s", why);
+	cr_expect_str_eq(c.admin_address, "off");
+}
+
 Test(conf, urls_are_checked_and_lose_their_last_slash)
 {
 	static const char *const good[][2] = { { "http://localhost", "http://localhost" },

@@ -177,3 +177,49 @@ Test(http_accept, draining_closes_the_listener)
 	cr_expect_eq(fcntl(fd, F_GETFD), -1);
 	wire_close(&p.w);
 }
+
+Test(http_accept, a_server_that_evicts_closes_the_longest_silent_one_for_a_new_one)
+{
+	struct port p = { .w = { .limits = wire_limits() } };
+	char byte;
+
+	p.w.limits.connections_max = 4;
+	p.w.limits.evicts = true;
+	port_open(&p);
+	port_connect(&p, 3);
+	WIRE_UNTIL(&p.w, p.w.open == 3);
+	/* The first speaks, so the second is now the one that is silent the longest. */
+	p.w.client = p.clients[0];
+	wire_say(&p.w, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	WIRE_UNTIL(&p.w, wire_answers(&p.w) == 1);
+	p.clients[3] = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(p.clients[3], (struct sockaddr *)&p.at, sizeof(p.at)), 0);
+	fcntl(p.clients[3], F_SETFL, O_NONBLOCK);
+	WIRE_UNTIL(&p.w, recv(p.clients[1], &byte, 1, 0) == 0);
+	cr_expect_eq(p.w.open, 3);
+	cr_expect_eq(recv(p.clients[2], &byte, 1, 0), -1);
+	cr_expect_eq(recv(p.clients[3], &byte, 1, 0), -1);
+	wire_say(&p.w, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	WIRE_UNTIL(&p.w, wire_answers(&p.w) == 2);
+	wire_close(&p.w);
+}
+
+Test(http_accept, nobody_is_evicted_while_his_request_is_in_hand)
+{
+	struct port p = { .w = { .limits = wire_limits(), .later = true } };
+	int i;
+
+	p.w.limits.connections_max = 2;
+	p.w.limits.evicts = true;
+	port_open(&p);
+	port_connect(&p, 2);
+	for (i = 0; i < 2; i++)
+		cr_assert_eq(send(p.clients[i], "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27, 0), 27);
+	/* The second finds the first silent or busy; either way one that is busy stays. */
+	WIRE_UNTIL(&p.w, p.w.held_count >= 1);
+	wire_settle(&p.w);
+	cr_expect_eq(p.w.gone, 0);
+	for (i = 0; i < (int)p.w.held_count; i++)
+		wire_reply_held(&p.w, (size_t)i);
+	wire_close(&p.w);
+}

@@ -54,6 +54,11 @@ Test(health, the_rules_judge_by_the_first_that_holds)
 		{ { .all_ready = true }, UNHEALTHY, 1 },
 		{ { .fetcher_ever_ready = true }, DEGRADED, 2 },
 		{ { .fetcher_ever_ready = true, .fetcher_ready = true }, DEGRADED, 1 },
+		{ { WELL, .fetcher_failed = true, .any_failed = true }, UNHEALTHY, 2 },
+		{ { WELL, .writer_failed = true, .any_failed = true }, UNHEALTHY, 2 },
+		{ { .fetcher_ever_ready = true, .fetcher_ready = true, .http_down = true },
+		    UNHEALTHY, 2 },
+		{ { WELL, .any_failed = true }, DEGRADED, 1 },
 		{ { WELL, .external_api = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
 		{ { WELL, .external_api = CHECK_STATE_UNKNOWN }, DEGRADED, 1 },
 		{ { WELL, .database = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
@@ -61,7 +66,7 @@ Test(health, the_rules_judge_by_the_first_that_holds)
 		{ { WELL, .cache = CHECK_STATE_UNHEALTHY }, DEGRADED, 1 },
 		{ { .stopping = true, .database = CHECK_STATE_UNHEALTHY }, UNHEALTHY, 4 },
 	};
-	const char *reasons[HEALTH_REASONS_MAX];
+	const struct health_reason *reasons[HEALTH_REASONS_MAX];
 	size_t count;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -224,14 +229,133 @@ Test(health, readiness_waits_for_the_first_fetcher_only)
 	strcpy(stage.fetcher_page->state, "starting");
 	r = get(&stage, "/readyz");
 	cr_expect_eq(r->status, 503);
-	cr_expect_str_eq(member(r, "roles.fetcher"), "starting");
-	cr_expect_str_eq(member(r, "roles.http"), "ready");
+	cr_expect_str_eq(member(r, "code"), "starting");
+	cr_expect_str_eq(member(r, "roles.fetcher.state"), "starting");
+	cr_expect_str_eq(member(r, "roles.fetcher.reason"), "starting");
+	cr_expect_str_eq(member(r, "roles.http.state"), "ready");
+	cr_expect_str_eq(member(r, "roles.http.reason"), "null");
 	ask_free(r);
 	expect_probe("/startupz", 503, "not every required worker has been ready yet");
 	stage.worker.fetcher_was_ready = true;
 	expect_probe("/readyz", 200, "null");
 	stage.board->all_ready_ns = stage.wall;
 	expect_probe("/startupz", 200, "null");
+}
+
+static void
+expect_code(int status, const char *code, const char *role, const char *reason)
+{
+	struct http_request *r = get(&stage, "/readyz");
+	char path[64];
+
+	snprintf(path, sizeof(path), "roles.%s.reason", role);
+	cr_expect_eq(r->status, status, "%s", code);
+	cr_expect_str_eq(member(r, "code"), code);
+	cr_expect_str_eq(member(r, path), reason, "%s", code);
+	ask_free(r);
+}
+
+Test(health, a_role_that_failed_is_not_ready_and_says_so)
+{
+	struct slot_page *second = board_slot(stage.board, "http-1", ROLE_HTTP);
+
+	expect_code(200, "null", "http", "not_ready");
+	stage.fetcher_page->failed_ns = stage.wall;
+	expect_code(503, "fetcher_failed", "fetcher", "failed");
+	expect_health("unhealthy", 503);
+	stage.fetcher_page->failed_ns = 0;
+	stage.writer_page->failed_ns = stage.wall;
+	expect_code(503, "cache_writer_failed", "cache-writer", "failed");
+	stage.writer_page->failed_ns = 0;
+	strcpy(second->state, "ready");
+	second->pid = 14;
+	expect_code(200, "null", "http", "null");
+	second->failed_ns = stage.wall;
+	expect_code(200, "null", "http", "failed");
+	strcpy(stage.http->state, "waiting");
+	stage.http->pid = 0;
+	expect_code(503, "http_not_ready", "http", "failed");
+	second->failed_ns = 0;
+	expect_code(200, "null", "http", "not_ready");
+}
+
+Test(health, a_slot_of_two_seats_is_told_once_and_the_other_seat_as_draining)
+{
+	struct slot_page *second = board_slot(stage.board, "http-0.1", ROLE_HTTP),
+			 *first = stage.http;
+	struct http_request *r;
+
+	first->twin = (uint32_t)(second - stage.board->slots) + 1;
+	second->twin = (uint32_t)(first - stage.board->slots) + 1;
+	second->current = 1;
+	second->pid = 77;
+	strcpy(second->state, "ready");
+	second->spawned_ns = stage.wall - CLOCK_SEC;
+	second->restarts = 2;
+	second->doing_on = 1;
+	second->doing_ns = stage.wall - 2 * CLOCK_SEC;
+	strcpy(second->doing, "GET /api/v1/stocks/AAPL/quote");
+	strcpy(first->state, "draining");
+	first->restarts = 3;
+	strcpy(first->last_exit, "signal 11 (Segmentation fault)");
+	first->last_exit_ns = stage.wall - CLOCK_SEC;
+	r = get(&stage, "/api/v1/health/detailed");
+	cr_expect_eq(json_array_size(at(r->json, "workers")), 3);
+	cr_expect_str_eq(member(r, "workers.2.slot"), "http-0");
+	cr_expect_str_eq(member(r, "workers.2.pid"), "77");
+	cr_expect_str_eq(member(r, "workers.2.state"), "ready");
+	cr_expect_str_eq(member(r, "workers.2.restarts"), "5");
+	cr_expect_str_eq(member(r, "workers.2.failed"), "false");
+	cr_expect_str_eq(member(r, "workers.2.uptime_seconds"), "1");
+	cr_expect_str_eq(member(r, "workers.2.last_exit"), "signal 11 (Segmentation fault)");
+	cr_expect_str_eq(member(r, "workers.2.doing"), "GET /api/v1/stocks/AAPL/quote");
+	cr_expect_str_eq(member(r, "workers.2.doing_seconds"), "2");
+	cr_expect_eq(json_array_size(at(r->json, "draining")), 1);
+	cr_expect_str_eq(member(r, "draining.0.slot"), "http-0");
+	cr_expect_str_eq(member(r, "draining.0.pid"), "13");
+	cr_expect_str_eq(member(r, "draining.0.state"), "draining");
+	ask_free(r);
+	first->pid = 0;
+	r = get(&stage, "/api/v1/health/detailed");
+	cr_expect_eq(json_array_size(at(r->json, "draining")), 0);
+	ask_free(r);
+}
+
+Test(health, a_page_gone_mad_still_makes_json)
+{
+	struct slot_page *mad = board_slot(stage.board, "http-1", ROLE_HTTP);
+	size_t from = offsetof(struct slot_page, slot), to = offsetof(struct slot_page, crash);
+	struct http_request *r;
+
+	for (unsigned byte = 1; byte < 256; byte += 2) {
+		memset((char *)mad + from, (int)byte, to - from);
+		memset(mad->checks, (int)byte, sizeof(mad->checks));
+		memset(mad->note, (int)byte, sizeof(mad->note));
+		mad->in_use = 1;
+		r = get(&stage, "/api/v1/health/detailed");
+		cr_expect_eq(r->status, 200, "%u", byte);
+		cr_assert_not_null(r->json, "%u: %s", byte, r->answer);
+		cr_expect_eq(json_array_size(at(r->json, "workers")), 4);
+		ask_free(r);
+		ask_free(get(&stage, "/readyz"));
+	}
+}
+
+/* As the master asks: it has no cache, and takes what an http worker found last. */
+Test(health, without_a_cache_of_its_own_the_last_check_of_an_http_worker_counts)
+{
+	struct slot_page *second = board_slot(stage.board, "http-1", ROLE_HTTP);
+	struct health_own own = { .state_dir = "/" };
+	struct health_facts f;
+
+	health_gather(stage.board, &own, stage.wall, &f);
+	cr_expect_eq(f.cache, CHECK_STATE_UNKNOWN);
+	check_made(stage.http, CHECK_CACHE, E_OK, 2000);
+	health_gather(stage.board, &own, stage.wall, &f);
+	cr_expect_eq(f.cache, CHECK_STATE_HEALTHY);
+	check_made(second, CHECK_CACHE, E_ABSENT, 1000);
+	health_gather(stage.board, &own, stage.wall, &f);
+	cr_expect_eq(f.cache, CHECK_STATE_UNHEALTHY);
 }
 
 Test(health, metrics_show_the_whole_board)

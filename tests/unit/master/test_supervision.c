@@ -70,6 +70,13 @@ Test(supervision, starts_every_slot_and_tells_where_it_listens)
 	address[strcspn(address, "\n")] = '\0';
 	cr_expect_str_eq(address, st.board->http_address);
 	cr_expect(strncmp(address, "127.0.0.1:", 10) == 0 && atoi(address + 10) > 0);
+	address = stage_read(&st, "state/admin.address");
+	address[strcspn(address, "\n")] = '\0';
+	cr_expect_str_eq(address, st.board->admin_address);
+	cr_expect_str_eq(stage_page(&st, "master")->state, "ready");
+	cr_expect_eq(stage_page(&st, "master")->pid, st.master);
+	cr_expect_eq(metric_read(stage_page(&st, "master"), M_HTTP_WORKERS, 0, 0), 2);
+	cr_expect_geq(metric_read(stage_page(&st, "master"), M_CPUS, 0, 0), 1);
 	WAIT_FOR(2000, stage_count(&st, "http-0", "listener http") == 1);
 	WAIT_FOR(2000, stage_count(&st, "http-1", "listener http") == 1);
 	cr_expect_eq(stage_count(&st, "fetcher-rest", "listener"), 0);

@@ -26,7 +26,7 @@ set_up(void)
 	fetcher = board_slot(board, "fetcher-rest", ROLE_FETCHER);
 	stats.mine = http;
 	stats.all = board;
-	buf_init(&out, 4 << 20);
+	buf_init(&out, 16 << 20);
 }
 
 static void
@@ -193,6 +193,184 @@ Test(expose, every_line_is_well_formed_and_no_series_is_told_twice)
 	}
 	cr_expect_gt(lines, 500);
 	free(text);
+}
+
+/* Two seats of one slot, as the master makes them. */
+static struct slot_page *
+twin_of(struct slot_page *first, const char *seat)
+{
+	struct slot_page *second = board_slot(board, seat, (enum role)first->role);
+
+	cr_assert_not_null(second);
+	first->twin = (uint32_t)(second - board->slots) + 1;
+	second->twin = (uint32_t)(first - board->slots) + 1;
+	first->current = 1;
+	return second;
+}
+
+static size_t
+series(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		n += text[1] != '#' && text[1] != '\0';
+	return n;
+}
+
+Test(expose, both_seats_of_a_slot_are_one_series_with_the_sum_of_their_cells)
+{
+	struct slot_page *second = twin_of(http, "http-0.1");
+	struct stats s = { .mine = second, .all = board };
+	const char *text;
+
+	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_livez, label_code(200), 5);
+	metric_add(&s, M_HTTP_REQUESTS, ROUTE_livez, label_code(200), 7);
+	metric_add(&s, M_HTTP_REQUESTS, ROUTE_readyz, label_code(503), 1);
+	metric_add(&stats, M_HTTP_IN_FLIGHT, 0, 0, 2);
+	metric_add(&s, M_HTTP_IN_FLIGHT, 0, 0, (uint64_t)-1);
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 50000);
+	metric_observe(&s, M_HTTP_DURATION, ROUTE_livez, 200000);
+	text = exposed();
+#define OF_HTTP_0 "{worker=\"http-0\",role=\"http\""
+	HAS(text, "opitios_http_requests_total" OF_HTTP_0 ",route=\"/livez\",code=\"200\"} 12");
+	HAS(text, "opitios_http_requests_total" OF_HTTP_0 ",route=\"/readyz\",code=\"503\"} 1");
+	HAS(text, "opitios_http_requests_in_flight" OF_HTTP_0 "} 1");
+	HAS(text, "opitios_http_request_duration_seconds_count" OF_HTTP_0 ",route=\"/livez\"} 2");
+	HAS(text,
+	    "opitios_http_request_duration_seconds_sum" OF_HTTP_0 ",route=\"/livez\"} 0.00025");
+	cr_expect_null(strstr(text, "http-0.1"));
+	cr_expect_eq(count(text, "opitios_worker_up" OF_HTTP_0), 1);
+}
+
+Test(expose, what_is_said_of_a_slot_is_of_its_current_seat)
+{
+	struct slot_page *second = twin_of(http, "http-0.1");
+	const char *text;
+
+	strcpy(http->state, "draining");
+	http->pid = 1;
+	http->failed_ns = CLOCK_SEC;
+	strcpy(second->state, "ready");
+	second->pid = 2;
+	second->spawned_ns = 7 * CLOCK_SEC;
+	text = exposed();
+	HAS(text, "opitios_worker_up" OF_HTTP_0 "} 0");
+	HAS(text, "opitios_worker_failed" OF_HTTP_0 "} 1");
+	http->current = 0;
+	second->current = 1;
+	text = exposed();
+	HAS(text, "opitios_worker_up" OF_HTTP_0 "} 1");
+	HAS(text, "opitios_worker_failed" OF_HTTP_0 "} 0");
+	HAS(text, "opitios_worker_start_time_seconds" OF_HTTP_0 "} 7");
+}
+
+Test(expose, the_number_of_series_is_constant_over_kills_and_reloads)
+{
+	struct slot_page *second = twin_of(http, "http-0.1");
+	struct stats s = { .mine = second, .all = board };
+	size_t before, i;
+
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 1);
+	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_livez, label_code(200), 1);
+	before = series(exposed());
+	for (i = 0; i < 20; i++) {
+		struct slot_page *now = i % 2 ? http : second, *then = i % 2 ? second : http;
+
+		now->pid = 100 + (int)i;
+		now->current = 1;
+		then->current = 0;
+		metric_observe(i % 2 ? &stats : &s, M_HTTP_DURATION, ROUTE_livez, 1);
+		metric_add(&s, M_WORKER_RESTARTS, LABEL(cause, RELOAD), 0, 1);
+		cr_expect_eq(series(exposed()), before);
+		then->pid = 0;
+		board_slot_clear(then);
+		cr_expect_eq(series(exposed()), before);
+	}
+}
+
+Test(expose, what_is_of_the_gateway_is_told_by_the_master_alone)
+{
+	struct slot_page *master = board_slot(board, "master", ROLE_MASTER);
+	struct stats s = { .mine = master, .all = board };
+	const char *text;
+
+	metric_set(&s, M_CPUS, 0, 0, 6);
+	metric_add(&s, M_RELOADS, LABEL(result, OK), 0, 3);
+	text = exposed();
+	HAS(text, "opitios_cpus_usable{worker=\"master\",role=\"master\"} 6");
+	HAS(text, "opitios_reloads_total{worker=\"master\",role=\"master\",result=\"ok\"} 3");
+	HAS(text, "opitios_reloads_total{worker=\"master\",role=\"master\",result=\"failed\"} 0");
+	cr_expect_eq(count(text, "opitios_cpus_usable{"), 1);
+	cr_expect_null(strstr(text, "opitios_worker_up{worker=\"master\""));
+	cr_expect_null(strstr(text, "opitios_http_connections{worker=\"master\""));
+}
+
+/* Everything a process can write to its page, it may write. The mad one comes first, and has a sane seat beside it. */
+Test(expose, a_page_gone_mad_spoils_nothing_but_itself)
+{
+	struct slot_page *beside = twin_of(http, "http-0.1"),
+			 *next = board_slot(board, "http-1", ROLE_HTTP);
+	struct stats s = { .mine = next, .all = board };
+	const uint32_t twins[] = { 0, 1, 2, 3, 4, 5, BOARD_SLOTS, BOARD_SLOTS + 1, UINT32_MAX };
+	char *text, *line, *rest;
+
+	metric_add(&s, M_HTTP_ACCEPTED, 0, 0, 2);
+	beside->current = 1;
+	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]) * 3; i++) {
+		memset(http, i % 3 ? 0xff : '"', offsetof(struct slot_page, cells));
+		memset(http->cells, 0xa5, sizeof(http->cells));
+		strcpy(http->label, i % 3 == 1 ? "http-1" : "http-0");
+		http->twin = twins[i / 3];
+		http->role = i % 3 == 2 ? ROLE_MASTER : 0xffffffff;
+		text = strdup(exposed());
+		HAS(text,
+		    "opitios_http_connections_accepted_total{worker=\"http-1\",role=\"http\"} 2");
+		cr_expect_eq(count(text, "opitios_worker_up{"), 3);
+		cr_expect_eq(count(text, "opitios_worker_up" OF_HTTP_0), 1);
+		for (rest = text; (line = strsep(&rest, "\n")) != NULL && *line != '\0';)
+			for (; *line != '\0'; line++)
+				cr_assert(
+				    (unsigned char)*line >= 0x20 && (unsigned char)*line < 0x7f);
+		free(text);
+	}
+	http->in_use = 0;
+	HAS(exposed(), "opitios_worker_up" OF_HTTP_0 "} 0");
+}
+
+/* 256 workers of two seats, each with some routes in use; the bound is loose, for sanitizers and busy machines. The
+ * figure itself is measured by the system tests. */
+Test(expose, hundreds_of_workers_are_exposed_in_milliseconds)
+{
+	char name[SLOT_NAME];
+	int64_t begun, took, best = INT64_MAX;
+
+	board_slot(board, "master", ROLE_MASTER);
+	for (unsigned i = 0; i < 256; i++) {
+		struct slot_page *seats[2];
+
+		snprintf(name, sizeof(name), "http-%u", i);
+		seats[0] = board_slot(board, name, ROLE_HTTP);
+		snprintf(name, sizeof(name), "http-%u.1", i);
+		seats[1] = twin_of(seats[0], name);
+		for (unsigned k = 0; k < 2; k++) {
+			struct stats s = { .mine = seats[k], .all = board };
+
+			seats[k]->spawned_ns = seats[k]->heartbeat_ns = clock_wall();
+			for (unsigned r = 0; r < 4; r++) {
+				metric_add(&s, M_HTTP_REQUESTS, r, label_code(200), 12345 + i);
+				metric_observe(&s, M_HTTP_DURATION, r, (int64_t)(i + 1) * 12345);
+			}
+		}
+	}
+	for (unsigned i = 0; i < 20; i++) {
+		begun = clock_mono();
+		(void)exposed();
+		took = clock_mono() - begun;
+		best = took < best ? took : best;
+	}
+	cr_log_info("%zu bytes in %.2f ms", buf_len(&out), (double)best / 1e6);
+	cr_expect_lt(best, 100 * CLOCK_MS);
 }
 
 Test(expose, a_full_buffer_is_an_error)

@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "health.h"
+#include "health_room.h"
 #include "text.h"
 
-#define SMALL_FILE 4096
+#define SMALL_FILE    4096
+#define PROCESSES_MAX 64 /* whose memory is told */
 
 /* Files of /proc and /sys are made when they are read: no disk is waited for. False when there
  * is none. */
@@ -65,21 +66,32 @@ cgroup_number(const char *path)
 	return strtod(text, NULL);
 }
 
+/* Every process is a file to read: of the first ones only, so that whoever asks does not hold the loop up. */
+static void
+render_processes(struct json *j, const struct board *b)
+{
+	unsigned left = PROCESSES_MAX;
+	const struct slot_page *p;
+
+	json_object_open(j, "workers_rss_bytes");
+	for (uint32_t i = 0; i < b->slot_count && i < BOARD_SLOTS && left > 0; i++) {
+		p = &b->slots[i];
+		if (p->in_use == 0 || p->pid <= 0)
+			continue;
+		json_f64(j, b->seats[i].seat, process_rss(p->pid));
+		left--;
+	}
+	json_object_close(j);
+}
+
 static void
 render_memory(struct json *j, const struct board *b)
 {
 	char text[SMALL_FILE] = "";
-	const struct slot_page *p;
 
 	(void)file_read("/proc/meminfo", text);
 	json_object_open(j, "memory");
-	json_object_open(j, "workers_rss_bytes");
-	for (uint32_t i = 0; i < b->slot_count && i < BOARD_SLOTS; i++) {
-		p = &b->slots[i];
-		if (p->in_use && p->pid != 0)
-			json_f64(j, p->slot, process_rss(p->pid));
-	}
-	json_object_close(j);
+	render_processes(j, b);
 	json_f64(j, "machine_total_bytes", file_number_after(text, "MemTotal:") * 1024);
 	json_f64(j, "machine_available_bytes", file_number_after(text, "MemAvailable:") * 1024);
 	json_f64(j, "cgroup_used_bytes", cgroup_number("/sys/fs/cgroup/memory.current"));

@@ -1,0 +1,247 @@
+/* admin.c - the master's own address: metrics, health and probes, whatever state the workers are in.
+ *
+ * All is read off the board when it is asked. Whoever asks may be hostile: connections, sizes and times are small, the
+ * connection that is silent the longest makes room for a new one, and nobody gets more than a few answers in a
+ * turn of the loop that supervises.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "health.h"
+#include "http.h"
+#include "http_fault.h"
+#include "log.h"
+#include "master_room.h"
+#include "mem.h"
+#include "text.h"
+
+#define ADMIN_BACKLOG	128
+#define ADMIN_BODY_MAX	((size_t)32 << 20)
+#define ADMIN_BODY_KEPT ((size_t)64 << 10)
+#define ADMIN_TURN_MAX	8 /* answers in a turn; then connections close behind theirs */
+#define ADMIN_FILE	"admin.address"
+#define ADMIN_ALLOW	"GET, HEAD, OPTIONS"
+#define ADMIN_OFF	"off"
+#define JSON_TYPE	"application/json"
+#define METRICS_TYPE	"text/plain; version=0.0.4"
+
+struct admin {
+	struct master *master;
+	struct http_server *server;
+	struct buf body;
+	struct request_ids ids;
+	unsigned answered; /* in this turn */
+};
+
+static const struct http_limits admin_limits = {
+	.connections_max = 64,
+	.request_line_max = 1024,
+	.headers_max = 8192,
+	.body_max = 0,
+	.output_max = ADMIN_BODY_MAX,
+	.header_timeout_ms = 2000,
+	.body_timeout_ms = 2000,
+	.idle_timeout_ms = 30000,
+	.total_timeout_ms = 5000,
+	.evicts = true,
+};
+
+static void
+admin_turn_end(void *arg)
+{
+	struct admin *a = arg;
+
+	a->answered = 0;
+}
+
+static bool
+admin_turn_is_full(struct admin *a)
+{
+	if (a->answered++ == 0)
+		loop_at_end(a->master->loop, admin_turn_end, a);
+	return a->answered > ADMIN_TURN_MAX;
+}
+
+/* Sends what is in the body; a large one's memory goes back to the system. `more` is a header line, or "". */
+static void
+admin_send(struct admin *a, struct http_request *request, const char *id, int status,
+    const char *type, const char *more)
+{
+	char headers[256];
+	int n = snprintf(headers, sizeof(headers),
+	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n%s", id, more);
+
+	http_reply(request, &(struct http_answer){ .status = status,
+				.type = type,
+				.headers = headers,
+				.headers_len = (size_t)n,
+				.body = buf_data(&a->body),
+				.body_len = buf_len(&a->body),
+				.close = admin_turn_is_full(a) });
+	buf_reset(&a->body);
+	if (a->body.capacity > ADMIN_BODY_KEPT)
+		buf_shrink(&a->body);
+}
+
+static void
+admin_fault(struct admin *a, struct http_request *request, const char *id, int error)
+{
+	struct fault fault = { .code = error };
+	int64_t retry_after = fault_retry_after(&fault);
+	char time[CLOCK_TEXT], more[96] = "";
+
+	(void)clock_format_ms(clock_wall(), time);
+	if (error == E_METHOD_NOT_ALLOWED)
+		(void)text_copy(more, sizeof(more), "Allow: " ADMIN_ALLOW "\r\n");
+	else if (retry_after >= 0)
+		(void)snprintf(more, sizeof(more), "Retry-After: %lld\r\n", (long long)retry_after);
+	buf_reset(&a->body);
+	/* Every part of it is bounded, and all of them together far below the limit. */
+	(void)!fault_write(&a->body, &fault, id, time, http_path(request));
+	admin_send(a, request, id, err_status(error), JSON_TYPE, more);
+}
+
+static void
+admin_health(struct admin *a, struct http_request *request, const char *id, enum health_page page)
+{
+	struct master *m = a->master;
+	struct health_own own = { .state_dir = m->conf.state_dir };
+	int status;
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++)
+		own.fetcher_was_ready |= m->slots[i].role == ROLE_FETCHER && m->slots[i].was_ready;
+	status = health_answer(page, m->board, &own, &a->body);
+	if (status == 500)
+		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
+	else
+		admin_send(a, request, id, status, JSON_TYPE, "");
+}
+
+static void
+admin_route_metrics(struct admin *a, struct http_request *request, const char *id)
+{
+	if (metric_expose(a->master->board, &a->body) == E_OK)
+		admin_send(a, request, id, 200, METRICS_TYPE, "");
+	else
+		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
+}
+
+#define HEALTH_ROUTE(name, page)                                                                   \
+	static void admin_route_##name(                                                            \
+	    struct admin *a, struct http_request *request, const char *id)                         \
+	{                                                                                          \
+		admin_health(a, request, id, page);                                                \
+	}
+HEALTH_ROUTE(live, HEALTH_LIVE)
+HEALTH_ROUTE(ready, HEALTH_READY)
+HEALTH_ROUTE(startup, HEALTH_STARTUP)
+HEALTH_ROUTE(short, HEALTH_SHORT)
+HEALTH_ROUTE(detailed, HEALTH_DETAILED)
+
+static const struct admin_route {
+	const char *path;
+	void (*answer)(struct admin *, struct http_request *, const char *id);
+} admin_routes[] = {
+#define ADMIN_ROUTE(path, handler, help) { (path), admin_route_##handler },
+#include "tables/admin_routes.def"
+};
+
+static const struct admin_route *
+admin_find(const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(admin_routes) / sizeof(admin_routes[0]); i++)
+		if (strcmp(admin_routes[i].path, path) == 0)
+			return &admin_routes[i];
+	return NULL;
+}
+
+static void
+admin_on_request(struct http_request *request, void *owner)
+{
+	struct admin *a = owner;
+	const struct admin_route *route = admin_find(http_path(request));
+	const char *method = http_method(request);
+	char id[REQUEST_ID_MAX + 1];
+
+	buf_reset(&a->body);
+	request_id(&a->ids, request, id);
+	if (route == NULL)
+		admin_fault(a, request, id, E_NOT_FOUND);
+	else if (strcmp(method, "GET") == 0 || http_is_head(request))
+		route->answer(a, request, id);
+	else if (strcmp(method, "OPTIONS") == 0)
+		admin_send(a, request, id, 204, NULL, "Allow: " ADMIN_ALLOW "\r\n");
+	else
+		admin_fault(a, request, id, E_METHOD_NOT_ALLOWED);
+}
+
+static void
+admin_on_refused(struct http_request *request, int error, void *owner)
+{
+	char id[REQUEST_ID_MAX + 1];
+	struct admin *a = owner;
+
+	request_id(&a->ids, request, id);
+	admin_fault(a, request, id, err_status(error) != 0 ? error : E_MALFORMED_REQUEST);
+}
+
+static const struct http_hooks admin_hooks = {
+	.request = admin_on_request,
+	.refused = admin_on_refused,
+};
+
+/* The server closes what it listens on; the listener itself stays the master's. */
+static void
+admin_listen(struct admin *a)
+{
+	struct listener *l = &a->master->admin_listener;
+	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0 || http_server_listen(a->server, fd) != E_OK)
+		fatal(EXIT_WITH_SYSTEM, "admin.address: \"%s\": %s", l->address, strerror(errno));
+}
+
+void
+admin_open(struct master *m)
+{
+	struct admin *a;
+
+	if (strcmp(m->conf.admin_address, ADMIN_OFF) == 0) {
+		log_info("admin: off: health and metrics are told by http workers only");
+		return;
+	}
+	/* A scrape of many workers is megabytes, for a moment: in a mapping of its own it is given back. */
+	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	if (m->admin_listener.fd < 0)
+		listen_open(&m->admin_listener, "admin", m->conf.admin_address, ADMIN_BACKLOG);
+	a = mem_alloc(sizeof(*a));
+	a->master = m;
+	a->server = http_server_new(m->loop, &admin_limits, &admin_hooks, a);
+	buf_init(&a->body, ADMIN_BODY_MAX);
+	request_ids_init(&a->ids);
+	admin_listen(a);
+	(void)text_copy(
+	    m->board->admin_address, sizeof(m->board->admin_address), m->admin_listener.address);
+	state_dir_write_address(m->conf.state_dir, &m->admin_listener);
+	m->admin = a;
+}
+
+void
+admin_close(struct master *m)
+{
+	if (m->admin == NULL)
+		return;
+	state_dir_remove(m->conf.state_dir, ADMIN_FILE);
+	http_server_free(&m->admin->server);
+	buf_fini(&m->admin->body);
+	listen_close(&m->admin_listener);
+	mem_free(&m->admin);
+}

@@ -1,0 +1,46 @@
+/* page.c - the master's own page on the board: what is of the gateway as a whole, and that its loop turns. */
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "master_room.h"
+#include "text.h"
+
+#define PAGE_BEAT_MS 1000
+
+static void
+page_beat(void *arg)
+{
+	struct master *m = arg;
+	struct slot_page *p = m->stats.mine;
+
+	__atomic_store_n(&p->heartbeat_ns, clock_wall(), __ATOMIC_RELAXED);
+	__atomic_store_n(&p->beats, p->beats + 1, __ATOMIC_RELAXED);
+	loop_timer_set(&m->beat, PAGE_BEAT_MS);
+}
+
+void
+page_open(struct master *m)
+{
+	struct slot_page *p = board_slot(m->board, "master", ROLE_MASTER);
+
+	if (p == NULL)
+		panic("the board has no page for the master");
+	m->stats = (struct stats){ .mine = p, .all = m->board };
+	p->current = 1;
+	p->pid = (int32_t)getpid();
+	p->spawned_ns = p->ready_ns = clock_wall();
+	(void)text_copy(p->state, sizeof(p->state), "ready");
+	m->cpus = cpus_usable();
+	metric_set(&m->stats, M_CPUS, 0, 0, m->cpus);
+	metric_set(&m->stats, M_GENERATION, 0, 0, m->generation);
+	loop_timer_open(m->loop, &m->beat, page_beat, m);
+	page_beat(m);
+}
+
+void
+page_close(struct master *m)
+{
+	loop_timer_close(&m->beat);
+}
