@@ -164,40 +164,13 @@ class Haproxy(Peer):
         return time.monotonic() - begun
 
 
-class Log:
-    """The gateway's log from here on, line by line as it grows."""
-
-    def __init__(self, path):
-        self.file = open(path, "rb")
-        self.file.seek(0, os.SEEK_END)
-        self.rest = b""
-
-    def skip(self):
-        self.file.seek(0, os.SEEK_END)
-        self.rest = b""
-
-    def wait(self, pattern, seconds=30):
-        """The match of the first line with this pattern, and when it was seen."""
-        end = time.monotonic() + seconds
-        while True:
-            while b"\n" in self.rest:
-                line, self.rest = self.rest.split(b"\n", 1)
-                if m := re.search(pattern, line):
-                    return m, time.monotonic()
-            if more := self.file.read():
-                self.rest += more
-                continue
-            check(time.monotonic() < end, f"waited {seconds} s for {pattern} in the gateway's log")
-            time.sleep(0.0002)
-
-
 class Ours:
     def __init__(self, scene, workers=2, settings=()):
         self.name, self.path = "gateway", BARS
         _, self.gateway = scene.pair(DEMO, workers=workers, settings=("--freshness.bars=1h", "--freshness.closed=1h", *settings))
         self.port, self.process = self.gateway.port, self.gateway.process
         check(self.gateway.ask(BARS).status == 200, "no bars to serve")
-        self.log = Log(self.gateway.log_path)
+        self.log = harness.LogTail(self.gateway.log_path)
 
     def body(self):
         return self.gateway.ask(BARS).body
