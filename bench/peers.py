@@ -4,7 +4,6 @@ Each peer has a name, a port, a path, and reload(), which returns the seconds un
 old ones take no more connections.
 """
 import contextlib
-import os
 import pathlib
 import re
 import shutil
@@ -92,12 +91,13 @@ def first_answer(port, path, seconds=20):
 
 @contextlib.contextmanager
 def a_scene(name):
-    """A scene of the system tests; its folder is kept only when something failed."""
+    """A scene of the system tests without their look for alerts in the logs; its folder is kept when something failed."""
     scene = harness.Scene(name)
     try:
         yield scene
     finally:
-        scene.close()
+        for thing in reversed(scene.started):
+            thing.stop()
     shutil.rmtree(scene.folder, ignore_errors=True)
 
 

@@ -1,7 +1,6 @@
 """An upgrade under load: the same pid goes on as another file; whatever is wrong with the new one, the old one serves on."""
 import contextlib
 import os
-import pathlib
 import re
 import shutil
 import signal
