@@ -4,6 +4,10 @@ http_floor_SOURCES = bench/http_floor.c
 http_floor_LDADD = $(HTTP_LIBS) $(BASE_LIBS)
 EXTRA_DIST += bench/http
 
+# newconn: a new connection for each request; the load of bench/reload and of the system tests.
+noinst_PROGRAMS += newconn
+newconn_SOURCES = bench/newconn.c
+
 # channel: against a bare socketpair. bench_channel [ROUNDS [MEGABYTES [GOAL]]]
 noinst_PROGRAMS += bench_channel
 bench_channel_SOURCES = bench/channel.c
@@ -24,7 +28,13 @@ bench-channel: bench_channel$(EXEEXT)
 bench-journal: bench_journal$(EXEEXT)
 	./bench_journal $(if $(BENCH_SHORT),100000,1000000) >bench-journal.txt || { cat bench-journal.txt; exit 1; }
 	@cat bench-journal.txt
-bench: bench-http bench-channel bench-journal
-.PHONY: bench bench-http bench-channel bench-journal
-EXTRA_DIST += bench/gateway
-CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt
+BENCH_RELOAD_ARGS = $(if $(BENCH_SHORT),--requests 30000 --reloads 10 --rounds 2,)
+bench-reload: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/reload $(BENCH_RELOAD_ARGS)
+BENCH_RESTART_ARGS = $(if $(BENCH_SHORT),--kills 50,)
+bench-restart: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
+bench: bench-http bench-channel bench-journal bench-reload bench-restart
+.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart
+EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart
+CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt

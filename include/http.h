@@ -27,7 +27,8 @@ struct http_limits {
 	int64_t	header_timeout_ms, body_timeout_ms, idle_timeout_ms, total_timeout_ms;
 };
 
-enum http_drop { HTTP_DROP_TIMEOUT, HTTP_DROP_LIMIT, HTTP_DROP_MALFORMED, HTTP_DROP_RESET };
+enum http_drop { HTTP_DROP_TIMEOUT, HTTP_DROP_LIMIT, HTTP_DROP_MALFORMED, HTTP_DROP_RESET,
+	HTTP_DROP_CROSSED };	/* a request came when draining had just closed its connection */
 
 struct http_hooks {
 	/* A whole request. Answer now or later with http_reply, exactly once. */
@@ -49,9 +50,17 @@ struct http_server *http_server_new(struct loop *, const struct http_limits *, c
 void	 http_server_free(struct http_server **);	/* cuts what is open; not from within a hook */
 /* Takes the listening socket (non-blocking); shared with other processes. Several may be added. */
 int	 http_server_listen(struct http_server *, int fd) MUST_CHECK;
-/* No more accepting; idle connections close, busy ones close behind their answer. `done` is called once when
- * none is left. */
-void	 http_server_drain(struct http_server *, void (*done)(void *), void *arg);
+
+struct http_drain {
+	int64_t	 timeout_ms;	/* the caller waits no longer; nothing here lets it come to that but requests in hand */
+	int64_t	 spread_ms;	/* over which connections at rest close; half of the timeout at most, 0: at once */
+	bool	 last;		/* nobody else accepts from the listeners: what waits in them is taken first */
+	void	(*done)(void *arg);	/* called once, when no connection is left; may be null */
+	void	*arg;
+};
+/* No more accepting. Connections at rest close, the others behind their answer; those that never had a request
+ * are given a moment for their first. Asking again changes nothing. */
+void	 http_server_drain(struct http_server *, const struct http_drain *);
 size_t	 http_server_connections(const struct http_server *);
 
 /* Of a request; all borrowed until it is answered. */

@@ -1,9 +1,14 @@
 /* accept.c - taking connections from listening sockets that other processes accept from too.
  *
- * A few at each wake-up, so that the others get theirs; every 16 the listener is registered
- * anew, which moves this process to the end of the kernel's list of waiters. When descriptors
- * run out one client is told with the descriptor held in reserve, and accepting pauses instead
- * of spinning on a queue it cannot empty.
+ * Of all that wait for a listener a connection wakes one, the first in the kernel's list of waiters
+ * (EPOLLEXCLUSIVE). It takes one connection and lines up anew at the end of that list: so all get
+ * the same number of them, and nobody is woken for nothing. Who does not wait, because it is busy
+ * or was stopped, is passed over. Only one that is woken and then ends or is stopped before it
+ * accepts leaves a connection that nobody was told of; so all line up anew now and then, which
+ * shows them what is there.
+ *
+ * When descriptors run out one client is told with the descriptor held in reserve, and accepting
+ * pauses instead of spinning on a queue it cannot empty.
  */
 #include "http_room.h"
 
@@ -11,14 +16,17 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "mem.h"
 
-#define ACCEPT_AT_ONCE	4
-#define ACCEPT_READD	16
-#define ACCEPT_RETRY_MS 100
+#define ACCEPT_RETRY_MS	 100
+#define ACCEPT_LOOK_MS	 200
+#define ACCEPT_EPOLL_MAX 256 /* the loop is made early: its descriptor is a small one */
+
+enum { EPOLL_UNKNOWN = -1, EPOLL_NONE = -2 }; /* instead of a descriptor */
 
 static void
 accept_reserve(struct http_server *s)
@@ -37,12 +45,58 @@ accept_retry(void *arg)
 		http_accept_resume(s);
 }
 
+/* The epoll instance of the loop, which libevent does not tell: the one that gives the listener up. */
+static int
+accept_find_epoll(int fd)
+{
+	int at;
+
+	for (at = 0; at < ACCEPT_EPOLL_MAX; at++)
+		if (epoll_ctl(at, EPOLL_CTL_DEL, fd, NULL) == 0)
+			return at;
+	return EPOLL_NONE;
+}
+
+/* libevent knows no EPOLLEXCLUSIVE, and the kernel changes no registration to it: so libevent's is
+ * taken out and another one put in its place. Where libevent uses no epoll all are woken. */
+static void
+accept_line_up(struct http_listener *l)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = l->fd };
+	struct http_server *s = l->server;
+
+	if (s->epoll_fd == EPOLL_UNKNOWN)
+		s->epoll_fd = accept_find_epoll(l->fd);
+	else if (s->epoll_fd >= 0)
+		(void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, l->fd, NULL);
+	if (s->epoll_fd < 0 || epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, l->fd, &e) == 0)
+		return;
+	log_warn("http: connections cannot be waited for in line: %s", strerror(errno));
+	s->epoll_fd = EPOLL_NONE;
+	event_del(l->event);
+	event_add(l->event, NULL);
+}
+
+static void
+accept_look(void *arg)
+{
+	struct http_server *s = arg;
+	struct http_listener *l;
+
+	if (s->accepting)
+		for (l = s->listeners; l != NULL; l = l->next)
+			accept_line_up(l);
+	loop_timer_set(&s->accept_look, ACCEPT_LOOK_MS);
+}
+
 void
 http_accept_init(struct http_server *s)
 {
 	s->reserve_fd = -1;
+	s->epoll_fd = EPOLL_UNKNOWN;
 	accept_reserve(s);
 	loop_timer_open(s->loop, &s->accept_retry, accept_retry, s);
+	loop_timer_open(s->loop, &s->accept_look, accept_look, s);
 }
 
 void
@@ -66,7 +120,8 @@ http_accept_resume(struct http_server *s)
 		return;
 	s->accepting = true;
 	for (l = s->listeners; l != NULL; l = l->next)
-		event_add(l->event, NULL);
+		if (event_add(l->event, NULL) == 0)
+			accept_line_up(l);
 }
 
 /* Out of descriptors: the first in the queue hears it, the others wait for the retry or another
@@ -105,16 +160,16 @@ accept_starved(struct http_listener *l, int error)
 static bool
 accept_one(struct http_listener *l)
 {
+	struct http_server *s = l->server;
 	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(peer);
 	int fd, error;
 
 	fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		l->accepted++;
-		l->server->starved = false;
-		http_server_adopt(l->server, fd, (struct sockaddr *)&peer, len);
-		return l->server->accepting;
+		s->starved = false;
+		http_server_adopt(s, fd, (struct sockaddr *)&peer, len);
+		return s->accepting;
 	}
 	error = errno;
 	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
@@ -128,24 +183,35 @@ static void
 accept_on_event(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_listener *l = arg;
-	int left = ACCEPT_AT_ONCE;
+	struct http_server *s = l->server;
 
 	(void)fd, (void)what;
-	while (left-- > 0 && accept_one(l))
-		;
-	if (l->accepted >= ACCEPT_READD && l->server->accepting) {
-		l->accepted = 0;
-		event_del(l->event);
-		event_add(l->event, NULL);
-	}
+	(void)accept_one(l);
+	if (s->accepting)
+		accept_line_up(l);
+}
+
+void
+http_accept_all(struct http_server *s)
+{
+	struct http_listener *l;
+
+	for (l = s->listeners; l != NULL; l = l->next)
+		while (s->accepting && accept_one(l))
+			;
 }
 
 int
 http_server_listen(struct http_server *s, int fd)
 {
-	struct http_listener *l = mem_alloc(sizeof(*l));
+	struct http_listener *l;
 	int on = 1;
 
+	if (s->draining) { /* it came too late to be of use */
+		close(fd);
+		return E_OK;
+	}
+	l = mem_alloc(sizeof(*l));
 	/* Accepted sockets inherit it, which spares a call for each. Not for Unix sockets: no
 	 * matter. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -158,6 +224,10 @@ http_server_listen(struct http_server *s, int fd)
 		mem_free(&l);
 		return E_SYSTEM;
 	}
+	if (s->accepting)
+		accept_line_up(l);
+	if (s->epoll_fd >= 0)
+		loop_timer_set(&s->accept_look, ACCEPT_LOOK_MS);
 	l->next = s->listeners;
 	s->listeners = l;
 	return E_OK;
@@ -176,6 +246,7 @@ http_accept_close(struct http_server *s)
 		mem_free(&l);
 	}
 	loop_timer_close(&s->accept_retry);
+	loop_timer_close(&s->accept_look);
 	if (s->reserve_fd >= 0)
 		close(s->reserve_fd);
 	s->reserve_fd = -1;

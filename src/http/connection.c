@@ -81,7 +81,8 @@ http_server_adopt(struct http_server *s, int fd, const struct sockaddr *peer, so
 		memcpy(&c->peer, peer, len);
 	s->now = clock_mono();
 	c->since = s->now;
-	TAILQ_INSERT_TAIL(&s->phases[HTTP_IDLE], c, in_phase);
+	TAILQ_INSERT_TAIL(&s->phases[HTTP_FRESH], c, in_phase);
+	c->phase = HTTP_FRESH;
 	http_server_opened_one(s, c);
 	connection_watch(c, EV_READ);
 	if (c->dead)
@@ -157,6 +158,17 @@ connection_finish(struct http_connection *c)
 	connection_watch(c, EV_READ);
 }
 
+/* While draining its moment to leave is set, whatever empty lines come. */
+static void
+connection_rest(struct http_connection *c)
+{
+	struct http_server *s = c->server;
+
+	connection_enter(c, c->served ? HTTP_IDLE : HTTP_FRESH, !s->draining);
+	if (s->draining)
+		http_drain_rest(s);
+}
+
 /* Where a connection stands whose request is being read. */
 static void
 connection_settle_reading(struct http_connection *c)
@@ -168,13 +180,13 @@ connection_settle_reading(struct http_connection *c)
 		http_server_return(c->server, &c->request);
 		r = NULL;
 	}
-	if (c->eof || (r == NULL && c->server->draining)) {
+	if (c->eof) {
 		http_connection_close(c);
 		return;
 	}
 	connection_list_total(c, r != NULL);
 	if (r == NULL)
-		connection_enter(c, HTTP_IDLE, true);
+		connection_rest(c);
 	else if (r->stage == HTTP_READ_BODY)
 		connection_enter(c, HTTP_IN_BODY, true);
 	else
@@ -235,6 +247,8 @@ connection_discard(struct http_connection *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n > 0 && c->phase == HTTP_PARTING && c->discarded == 0)
+		http_server_count_drop(c->server, HTTP_DROP_CROSSED);
 	if (n > 0)
 		c->discarded += (size_t)n;
 	if (n <= 0 || c->discarded > HTTP_LINGER_MAX)
@@ -254,21 +268,23 @@ connection_on_event(evutil_socket_t fd, short what, void *arg)
 		http_reply_send_rest(c);
 		if (c->dead || c->rest == NULL)
 			http_exchange_run(c);
-	} else if (c->phase == HTTP_LINGERING) {
+	} else if (c->phase == HTTP_LINGERING || c->phase == HTTP_PARTING) {
 		connection_discard(c);
 	} else {
 		http_exchange_read(c);
 	}
 }
 
-/* At rest and to be closed; but a request that is on its way in already is still answered. */
+/* A request that has come already is still answered: the socket is read before it is let go. */
 void
-http_connection_drain(struct http_connection *c)
+http_connection_part(struct http_connection *c)
 {
-	c->server->now = clock_mono();
 	http_exchange_read(c);
-	if (c->fd >= 0 && c->phase == HTTP_IDLE)
-		http_connection_close(c);
+	if (c->fd < 0 || (c->phase != HTTP_IDLE && c->phase != HTTP_FRESH))
+		return;
+	shutdown(c->fd, SHUT_WR);
+	connection_enter(c, HTTP_PARTING, true);
+	connection_watch(c, EV_READ);
 }
 
 /* The time of its phase is over, or that of the whole request. */
@@ -278,7 +294,14 @@ http_connection_expire(struct http_connection *c, bool total)
 	struct http_server *s = c->server;
 
 	switch ((enum http_phase)c->phase) {
+	case HTTP_FRESH:
+		if (s->draining)
+			http_connection_part(c);
+		else
+			http_connection_close(c);
+		break;
 	case HTTP_IDLE:
+	case HTTP_PARTING:
 	case HTTP_LINGERING:
 	case HTTP_LEAVING:
 		http_connection_close(c);

@@ -19,6 +19,7 @@ exchange_next(struct http_connection *c)
 
 	http_body_drop(r);
 	r->tag = NULL;
+	c->served = true;
 	r->start = r->next_start;
 	if (r->start == r->end)
 		http_server_return(c->server, &c->request);

@@ -23,17 +23,20 @@
 #define HTTP_POOL_MAX	 32	    /* requests kept for the next connection that speaks */
 #define HTTP_GATHER_SIZE 65536	    /* answers of one wake-up that leave together */
 #define HTTP_LINGER_MS	 2000	    /* a client may take to read the last answer, or half-closed wait */
+#define HTTP_PARTING_MS	 500	    /* one let go at rest has to close its side */
 #define HTTP_LINGER_MAX	 (1U << 20) /* bytes thrown away meanwhile */
 #define HTTP_CLIENT_TEXT 64
 
 enum http_phase {	/* of a connection; each has a list ordered by `since` */
-	HTTP_IDLE,	/* no byte of a request */
+	HTTP_FRESH,	/* accepted, no byte of a request yet */
+	HTTP_IDLE,	/* at rest between requests */
 	HTTP_IN_HEAD,	/* a part of a head */
 	HTTP_IN_BODY,	/* a part of a body */
 	HTTP_BUSY,	/* the application has the request */
 	HTTP_LEAVING,	/* the same, but the client has ended its side */
 	HTTP_WRITING,	/* the client is slow to take the answer */
-	HTTP_LINGERING, /* our side is shut down; what still comes is thrown away */
+	HTTP_PARTING,	/* let go while at rest: our side is shut down, the client shall see it */
+	HTTP_LINGERING, /* the same behind a last answer; what still comes is thrown away */
 	HTTP_PHASES
 };
 
@@ -84,7 +87,7 @@ struct http_connection {
 	struct http_server *server;
 	struct http_request *request;		/* null while idle */
 	TAILQ_ENTRY(http_connection) in_phase, in_total;
-	int64_t		 since;			/* of the phase; of the last progress in a body */
+	int64_t		 since;			/* of the phase; of the last progress in a body; see drain.c */
 	int64_t		 began, listed;		/* first byte of the request; as in the totals, or 0 */
 	uint8_t		*rest;			/* of answers the kernel did not take yet */
 	size_t		 rest_len, rest_sent;
@@ -98,6 +101,7 @@ struct http_connection {
 	short		 watched;		/* EV_READ, EV_WRITE or 0 */
 	uint8_t		 phase;
 	bool		 running, closing, polite, eof, dead;
+	bool		 served;		/* a request of it was answered */
 };
 TAILQ_HEAD(http_connections, http_connection);
 
@@ -106,7 +110,6 @@ struct http_listener {
 	struct http_server *server;
 	struct event	*event;
 	int		 fd;
-	unsigned	 accepted;
 };
 
 struct http_server {
@@ -122,11 +125,14 @@ struct http_server {
 	struct loop_timer sweep;
 	int64_t		 sweep_ms;
 	struct http_listener *listeners;
-	struct loop_timer accept_retry;
+	struct loop_timer accept_retry, accept_look;
 	int		 reserve_fd;		/* given up for a moment when descriptors run out */
+	int		 epoll_fd;		/* the loop's; see accept.c */
 	bool		 accepting, starved;
 
 	bool		 draining, drained;
+	int64_t		 drain_began, grace_until, spread_ms;
+	struct loop_timer leave;		/* the next moment at which a connection at rest leaves */
 	void		(*done)(void *);
 	void		*done_arg;
 	struct http_request *pool;
@@ -152,12 +158,19 @@ void	 http_accept_init(struct http_server *);
 void	 http_accept_pause(struct http_server *);
 void	 http_accept_resume(struct http_server *);
 void	 http_accept_close(struct http_server *);
+void	 http_accept_all(struct http_server *);	/* what waits in the kernel now */
+
+/* drain.c */
+void	 http_drain_init(struct http_server *);
+void	 http_drain_check(struct http_server *);	/* is nothing left? */
+void	 http_drain_rest(struct http_server *);	/* a connection came to rest meanwhile */
+bool	 http_drain_is_followed(const struct http_connection *);
 
 /* connection.c */
 /* A connected, non-blocking socket; takes fd. `peer` may be null. */
 void	 http_server_adopt(struct http_server *, int fd, const struct sockaddr *peer, socklen_t);
 void	 http_connection_expire(struct http_connection *, bool total);
-void	 http_connection_drain(struct http_connection *);
+void	 http_connection_part(struct http_connection *);	/* lets one go that is at rest */
 void	 http_connection_close(struct http_connection *);
 void	 http_connection_settle(struct http_connection *);
 void	 http_connection_wake(struct http_connection *);

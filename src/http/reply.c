@@ -336,7 +336,7 @@ http_reply(struct http_request *r, const struct http_answer *a)
 		return;
 	}
 	assert(r->stage == HTTP_HANDED);
-	if ((a->close || r->server->draining) && !c->closing)
+	if (a->close || (r->server->draining && !http_drain_is_followed(c)))
 		c->closing = true;
 	reply_compose(&p, r, a);
 	r->stage = HTTP_ANSWERED;

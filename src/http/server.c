@@ -87,10 +87,12 @@ server_set_deadlines(struct http_server *s)
 	for (phase = 0; phase < HTTP_PHASES; phase++)
 		TAILQ_INIT(&s->phases[phase]);
 	TAILQ_INIT(&s->totals);
+	s->phase_timeout_ns[HTTP_FRESH] = s->limits.idle_timeout_ms * CLOCK_MS;
 	s->phase_timeout_ns[HTTP_IDLE] = s->limits.idle_timeout_ms * CLOCK_MS;
 	s->phase_timeout_ns[HTTP_IN_HEAD] = s->limits.header_timeout_ms * CLOCK_MS;
 	s->phase_timeout_ns[HTTP_IN_BODY] = s->limits.body_timeout_ms * CLOCK_MS;
 	s->phase_timeout_ns[HTTP_LEAVING] = HTTP_LINGER_MS * CLOCK_MS;
+	s->phase_timeout_ns[HTTP_PARTING] = HTTP_PARTING_MS * CLOCK_MS;
 	s->phase_timeout_ns[HTTP_LINGERING] = HTTP_LINGER_MS * CLOCK_MS;
 	s->sweep_ms = sweep_interval(&s->limits);
 }
@@ -112,10 +114,11 @@ http_server_new(struct loop *loop, const struct http_limits *limits, const struc
 	server_set_deadlines(s);
 	http_accept_init(s);
 	loop_timer_open(loop, &s->sweep, server_sweep, s);
+	http_drain_init(s);
 	return s;
 }
 
-/* server_is_drained may be waiting for the end of this turn, and runs before this. */
+/* drain_tell may be waiting for the end of this turn, and runs before this. */
 static void
 server_free_now(void *server)
 {
@@ -144,6 +147,7 @@ http_server_free(struct http_server **sp)
 		mem_free(&r);
 	}
 	loop_timer_close(&s->sweep);
+	loop_timer_close(&s->leave);
 	mem_free(&s->gather);
 	loop_free_later(s->loop, server_free_now, s);
 }
@@ -154,58 +158,12 @@ http_server_connections(const struct http_server *s)
 	return s->connections;
 }
 
-/* Run at the end of a turn: nobody is told inside a call of his own. */
-static void
-server_is_drained(void *arg)
-{
-	struct http_server *s = arg;
-
-	if (s->done != NULL)
-		s->done(s->done_arg);
-}
-
-static void
-server_check_drained(struct http_server *s)
-{
-	if (!s->draining || s->drained || s->connections > 0)
-		return;
-	s->drained = true;
-	if (s->done != NULL)
-		loop_at_end(s->loop, server_is_drained, s);
-}
-
-static void
-server_drain_idle(void *arg)
-{
-	struct http_server *s = arg;
-	struct http_connection *c, *next;
-
-	for (c = TAILQ_FIRST(&s->phases[HTTP_IDLE]); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, in_phase);
-		http_connection_drain(c);
-	}
-	server_check_drained(s);
-}
-
-void
-http_server_drain(struct http_server *s, void (*done)(void *), void *arg)
-{
-	if (s->draining)
-		return;
-	s->draining = true;
-	s->done = done;
-	s->done_arg = arg;
-	http_accept_close(s);
-	/* Not from here: this may be inside a hook, with another connection's answers gathering. */
-	loop_at_end(s->loop, server_drain_idle, s);
-}
-
 /* Closes the one that has waited the longest of those nothing is owed to; not the newest, which came just now. */
 static bool
 server_make_room(struct http_server *s, const struct http_connection *newest)
 {
-	static const enum http_phase phases[] = { HTTP_IDLE, HTTP_LINGERING, HTTP_IN_HEAD,
-		HTTP_IN_BODY };
+	static const enum http_phase phases[] = { HTTP_FRESH, HTTP_IDLE, HTTP_LINGERING,
+		HTTP_IN_HEAD, HTTP_IN_BODY };
 	struct http_connection *c;
 	size_t i;
 
@@ -240,7 +198,7 @@ http_server_closed_one(struct http_server *s)
 		s->hooks.connections(s->connections, false, s->owner);
 	if (s->connections < s->limits.connections_max)
 		http_accept_resume(s);
-	server_check_drained(s);
+	http_drain_check(s);
 }
 
 struct http_request *

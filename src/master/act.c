@@ -79,7 +79,9 @@ slot_spawn(struct slot *s)
 	log_info("%s: started, pid %d", s->name, (int)s->pid);
 	loop_timer_set(&s->timer, s->ready_ms);
 	wire_settings(s);
-	wire_listeners(s);
+	/* A successor takes no client before it takes over: until then it may be ended and nobody loses anything. */
+	if (s->current)
+		wire_listeners(s);
 	wire_peers(s);
 }
 

@@ -104,6 +104,7 @@ replace_swap(struct replacing *r)
 	/* Readers look for the current one: for a moment there are two, never none. */
 	__atomic_store_n(&next->page->current, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&old->page->current, 0, __ATOMIC_RELEASE);
+	wire_listeners(next);
 	old->cause = r->cause;
 	old->failed = false;
 	old->page->failed_ns = 0;

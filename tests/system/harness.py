@@ -346,6 +346,60 @@ class Load:
         return self
 
 
+class NewConnections:
+    """newconn: requests that each come on a connection of their own, at full speed, until stop(); its sum as JSON."""
+
+    def __init__(self, port, path, requests=0, clients=8, step=0):
+        self.said, self.result = [], None
+        self.process = subprocess.Popen([str(BUILD / "newconn"), str(port), path, str(requests), str(clients), str(step)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def reached(self):
+        """Waits until another `step` requests have ended; the number of them so far."""
+        line = self.process.stdout.readline()
+        check(line.startswith("at "), "newconn ended:", line)
+        return int(line[3:])
+
+    def stop(self):
+        """It goes on until its requests have ended; what it counted."""
+        if self.result is None:
+            self.process.stdin.close()
+            lines = [line for line in self.process.stdout if line.startswith("{")]
+            equal((self.process.wait(60), len(lines)), (0, 1), "newconn")
+            self.result = json.loads(lines[0])
+        return self.result
+
+    def failed(self):
+        r = self.stop()
+        return r["requests"] - r["good"]
+
+
+class LogTail:
+    """A log from here on, line by line as it grows."""
+
+    def __init__(self, path):
+        self.file, self.rest = open(path, "rb"), b""
+        self.skip()
+
+    def skip(self):
+        self.file.seek(0, os.SEEK_END)
+        self.rest = b""
+
+    def wait(self, pattern, seconds=30.0):
+        """The match of the first line with this pattern, and the monotonic time at which it was seen."""
+        end = time.monotonic() + seconds
+        while True:
+            while b"\n" in self.rest:
+                line, self.rest = self.rest.split(b"\n", 1)
+                if m := re.search(pattern, line):
+                    return m, time.monotonic()
+            if more := self.file.read():
+                self.rest += more
+                continue
+            check(time.monotonic() < end, f"waited {seconds} s for {pattern} in {self.file.name}")
+            time.sleep(0.0002)
+
+
 def run_file(namespace):
     """Runs every test_* function of a file, each in a scene of its own; prints a line each and the sum."""
     import sys

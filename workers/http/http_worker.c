@@ -47,6 +47,7 @@ http_on_dropped(enum http_drop why, void *owner)
 		[HTTP_DROP_LIMIT] = LABEL_drop_LIMIT,
 		[HTTP_DROP_MALFORMED] = LABEL_drop_MALFORMED,
 		[HTTP_DROP_RESET] = LABEL_drop_RESET,
+		[HTTP_DROP_CROSSED] = LABEL_drop_CROSSED,
 	};
 
 	metric_add(&worker_of(owner)->proc->stats, M_HTTP_DROPPED, (unsigned)labels[why], 0, 1);
@@ -126,14 +127,21 @@ http_drained(void *arg)
 	proc_finished(arg);
 }
 
-/* The master stops waiting after the timeout; nothing here has to. */
+/* What waits for the fetcher is answered: its connection is not at rest, and so the server not empty. */
 static void
 http_on_drain(int64_t timeout_ms, void *owner)
 {
 	struct worker *w = worker_of(owner);
+	const struct board *b = w->proc->stats.all;
+	const struct http_drain drain = {
+		.timeout_ms = timeout_ms,
+		.spread_ms = w->proc->conf.http_close_spread,
+		.last = b != NULL && b->stopping != 0,
+		.done = http_drained,
+		.arg = w->proc,
+	};
 
-	(void)timeout_ms;
-	http_server_drain(w->server, http_drained, w->proc);
+	http_server_drain(w->server, &drain);
 }
 
 static const struct proc_hooks hooks = {

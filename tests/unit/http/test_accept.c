@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -172,7 +173,7 @@ Test(http_accept, draining_closes_the_listener)
 
 	port_open(&p);
 	fd = p.w.server->listeners->fd;
-	http_server_drain(p.w.server, NULL, NULL);
+	http_server_drain(p.w.server, &(struct http_drain){ .timeout_ms = 1000 });
 	loop_turn(p.w.loop, 1);
 	cr_expect_eq(fcntl(fd, F_GETFD), -1);
 	wire_close(&p.w);
@@ -221,5 +222,63 @@ Test(http_accept, nobody_is_evicted_while_his_request_is_in_hand)
 	cr_expect_eq(p.w.gone, 0);
 	for (i = 0; i < (int)p.w.held_count; i++)
 		wire_reply_held(&p.w, (size_t)i);
+	wire_close(&p.w);
+}
+
+Test(http_accept, a_listener_that_comes_after_draining_is_closed)
+{
+	struct port p = { .w = { .client = 0 } };
+	int fd;
+
+	port_open(&p);
+	fd = dup(p.w.server->listeners->fd);
+	http_server_drain(p.w.server, &(struct http_drain){ .timeout_ms = 1000 });
+	cr_expect_eq(http_server_listen(p.w.server, fd), E_OK);
+	cr_expect_eq(fcntl(fd, F_GETFD), -1);
+	cr_expect_null(p.w.server->listeners);
+	wire_close(&p.w);
+}
+
+Test(http_accept, what_waits_when_one_server_drains_is_the_others)
+{
+	struct port p = { .w = { .client = 0 } };
+	struct http_server *other;
+
+	port_open(&p);
+	other = http_server_new(p.w.loop, &p.w.limits, &p.w.hooks, &p.w);
+	cr_assert_eq(http_server_listen(other, dup(p.w.server->listeners->fd)), E_OK);
+	port_connect(&p, CLIENTS);
+	http_server_drain(p.w.server, &(struct http_drain){ .timeout_ms = 1000 });
+	WIRE_UNTIL(&p.w, http_server_connections(other) == CLIENTS);
+	cr_expect_eq(http_server_connections(p.w.server), 0);
+	http_server_free(&other);
+	wire_close(&p.w);
+}
+
+Test(http_accept, the_last_server_takes_what_waits_before_it_drains)
+{
+	struct port p = { .w = { .client = 0 } };
+
+	port_open(&p);
+	port_connect(&p, CLIENTS);
+	http_server_drain(p.w.server, &(struct http_drain){ .timeout_ms = 1000, .last = true });
+	cr_expect_eq(p.w.open, CLIENTS);
+	p.w.client = p.clients[CLIENTS - 1];
+	wire_say(&p.w, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+	WIRE_UNTIL(&p.w, wire_answers(&p.w) == 1);
+	wire_close(&p.w);
+}
+
+/* As if the process that was woken for it had been killed before it accepted. */
+Test(http_accept, a_connection_nobody_was_woken_for_is_found)
+{
+	struct port p = { .w = { .client = 0 } };
+
+	port_open(&p);
+	cr_assert_geq(p.w.server->epoll_fd, 0, "the epoll of libevent is known");
+	cr_assert_eq(
+	    epoll_ctl(p.w.server->epoll_fd, EPOLL_CTL_DEL, p.w.server->listeners->fd, NULL), 0);
+	port_connect(&p, 1);
+	WIRE_UNTIL(&p.w, p.w.open == 1);
 	wire_close(&p.w);
 }

@@ -138,9 +138,11 @@ Test(reload, a_successor_that_does_not_get_ready_leaves_the_old_generation_servi
 	cr_expect_eq(stage_slot(&st, "http-1")->pid, one);
 	cr_expect_eq(st.board->generation, 1);
 	WAIT_FOR(5000, stage_child(&st, "http-0.1") == 0 && stage_child(&st, "http-1.1") == 0);
+	cr_expect_eq(stage_count(&st, "http-0.1", "listener"), 0, "it was ready and took clients");
 	stage_mode(&st, "http-1.1", NULL);
 	reload("[http]\nheader_timeout = 3s\n");
 	WAIT_FOR(8000, serves("http-0", 2) && serves("http-1", 2));
+	WAIT_FOR(2000, stage_count(&st, "http-0.1", "listener") == 1);
 }
 
 Test(reload, a_successor_that_dies_at_once_fails_the_reload_with_its_reason)
