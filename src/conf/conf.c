@@ -10,7 +10,7 @@
 #include "text.h"
 
 #define CONF_HANG_LEAST_MS 300 /* a loop's turn may take long under load without being a hang */
-#define SHOWN_MAX 64 /* bytes of a refused value repeated in the error line */
+#define SHOWN_MAX	   64  /* bytes of a refused value repeated in the error line */
 
 /* The column `min` is a list of words for CHOICE and a number for the rest. */
 #define CHOICES_STR(v)	  NULL

@@ -166,6 +166,7 @@ master_open(struct master *m)
 	stop_open(m);
 	wire_open(m);
 	slots_open(m);
+	ctl_open(m);
 	spawn_find_workers(m);
 	master_signals_open(m);
 	master_address_write(m);
@@ -175,6 +176,7 @@ static void
 master_close(struct master *m)
 {
 	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
+	ctl_close(m);
 	master_signals_close(m);
 	slots_close(m);
 	wire_close(m);

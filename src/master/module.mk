@@ -2,10 +2,13 @@
 noinst_LIBRARIES += libmaster.a
 libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpus.c src/master/listen.c \
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
-	src/master/wire.c src/master/reap.c src/master/stop.c src/master/master_room.h
+	src/master/wire.c src/master/reap.c src/master/stop.c src/master/master_room.h \
+	src/master/ctl_server.c src/master/ctl_conn.c src/master/ctl_request.c src/master/ctl_commands.c src/master/ctl_status.c \
+	src/master/ctl_workers.c src/master/ctl_crashes.c src/master/ctl_health.c src/master/ctl_stubs.c src/master/ctl.h
+libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
-MASTER_LIBS = libmaster.a $(PROC_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
-noinst_HEADERS += include/tables/slot_states.def
+MASTER_LIBS = libmaster.a $(PROC_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
+noinst_HEADERS += include/tables/slot_states.def include/tables/commands.def
 
 bin_PROGRAMS += opitios-alpaca
 opitios_alpaca_SOURCES = src/master/main.c
@@ -16,7 +19,7 @@ BUILT_SOURCES += revision.h
 CLEANFILES += revision.h
 .PHONY: revision-look
 revision-look:
-src/master/options.$(OBJEXT): revision.h
+src/master/libmaster_a-options.$(OBJEXT) src/master/libmaster_a-ctl_status.$(OBJEXT): revision.h
 revision.h: revision-look
 	@r=$$(cd $(srcdir) && $(or $(GIT),false) describe --always --dirty --abbrev=12 2>/dev/null) || r=release; \
 	printf '/* revision.h - what was built; written by make. */\n#define REVISION "%s"\n#define INIH_VERSION "%s"\n' \

@@ -68,7 +68,8 @@ metric_cell_set(struct slot_page *page, size_t cell, uint64_t v)
 	uint64_t bit = UINT64_C(1) << (cell % 64), *word = &page->used[cell / 64];
 
 	if (v != 0 && (*word & bit) == 0)
-		(void)__atomic_fetch_or(word, bit, __ATOMIC_RELAXED); /* the master counts here too */
+		(void)__atomic_fetch_or(
+		    word, bit, __ATOMIC_RELAXED); /* the master counts here too */
 	__atomic_store_n(&page->cells[cell], v, __ATOMIC_RELAXED);
 }
 
@@ -157,6 +158,30 @@ metric_sum(const struct board *board, enum metric m)
 			for (unsigned l2 = 0; l2 < row->count2; l2++)
 				sum += metric_read(&board->slots[i], m, l1, l2);
 	return sum;
+}
+
+uint64_t
+metric_total(const struct slot_page *page, enum metric m)
+{
+	const struct metric_row *row = metric_row(m);
+	uint64_t sum = 0;
+
+	for (unsigned l1 = 0; l1 < row->count1; l1++)
+		for (unsigned l2 = 0; l2 < row->count2; l2++)
+			sum += metric_read(page, m, l1, l2);
+	return sum;
+}
+
+void
+metric_buckets_add(const struct slot_page *page, enum metric m, uint64_t to[METRIC_BUCKETS])
+{
+	const struct metric_row *row = metric_row(m);
+
+	if (row->kind != METRIC_HISTOGRAM)
+		panic("metric %s: only histograms have buckets", row->name);
+	for (unsigned l1 = 0; l1 < row->count1; l1++)
+		for (unsigned b = 0; b < METRIC_BUCKETS; b++)
+			to[b] += metric_cell(page, metric_cell_of(row, l1, 0) + b);
 }
 
 void

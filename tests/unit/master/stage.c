@@ -81,8 +81,8 @@ void
 stage_start(struct stage *st, const char *const *settings)
 {
 	const char *arguments[STAGE_ARGS] = { "--http.address=127.0.0.1:0", "--http.workers=2",
-		"--supervisor.stable_after=10ms", "--supervisor.drain_delay=0",
-		"--log.level=debug", "--admin.address=127.0.0.1:0" };
+		"--supervisor.stable_after=10ms", "--supervisor.drain_delay=0", "--log.level=debug",
+		"--admin.address=127.0.0.1:0" };
 	char path[160];
 	int n = 6, fd;
 
