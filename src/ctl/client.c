@@ -16,7 +16,10 @@
 #define CLIENT_CHUNK	  65536
 #define CLIENT_AGAIN_MS	  20 /* between attempts while the master's queue is full */
 
-static int PRINTF_LIKE(3, 4) client_fail(char why[CTL_LINE], int error, const char *fmt, ...)
+static int client_fail(char[CTL_LINE], int, const char *, ...) PRINTF_LIKE(3, 4);
+
+static int
+client_fail(char why[CTL_LINE], int error, const char *fmt, ...)
 {
 	va_list args;
 

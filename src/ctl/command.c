@@ -119,15 +119,22 @@ help_wrap(FILE *out, const char *text, int indent)
 	(void)fputc('\n', out);
 }
 
-void
-command_help(FILE *out)
+static void
+help_row(FILE *out, const char *name, const char *value, const char *help)
 {
 	char call[64];
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		(void)snprintf(
-		    call, sizeof(call), "%s %s", commands[i].name, commands[i].arguments);
-		(void)fprintf(out, "  %-17s ", call);
-		help_wrap(out, commands[i].help, 20);
-	}
+	(void)snprintf(call, sizeof(call), "%s %s", name, value);
+	(void)fprintf(out, "  %-19s ", call);
+	help_wrap(out, help, 22);
+}
+
+void
+command_help(FILE *out)
+{
+#define OPTION(name, value, help) help_row(out, name, value, help);
+#include "tables/commands.def"
+	(void)fputs("\ncommands:\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		help_row(out, commands[i].name, commands[i].arguments, commands[i].help);
 }

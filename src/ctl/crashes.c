@@ -88,10 +88,21 @@ crash_cause(const json_t *report, char *out, size_t size)
 		(void)snprintf(out, size, "%.80s", cause[0] != '\0' ? cause : "-");
 }
 
+/* With zeros in front it would be read as octal. */
+uint64_t
+crash_report_id(const json_t *report)
+{
+	const json_t *id = json_object_get(report, "id");
+
+	if (json_is_integer(id))
+		return (uint64_t)json_integer_value(id);
+	return json_is_string(id) ? strtoull(json_string_value(id), NULL, 10) : 0;
+}
+
 static void
 crash_id(const json_t *report, char out[FORMAT_TEXT])
 {
-	(void)snprintf(out, FORMAT_TEXT, "%06" PRIu64, crash_number(report, "id"));
+	(void)snprintf(out, FORMAT_TEXT, "%06" PRIu64, crash_report_id(report));
 }
 
 static void
@@ -113,8 +124,8 @@ crash_line(const json_t *report, char *out, size_t size)
 	crash_id(report, id);
 	crash_cause(report, cause, sizeof(cause));
 	crash_where(report, where, sizeof(where));
-	(void)snprintf(out, size, "%s  %.19s  %.31s  %.60s  in %.100s", id, at,
-	    member_text(report, "slot"), cause, where);
+	(void)snprintf(out, size, "%s  %.19s  %.31s in %.100s: %.60s", id, at,
+	    member_text(report, "slot"), where, cause);
 	format_clean(out);
 }
 

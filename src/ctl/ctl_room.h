@@ -96,6 +96,7 @@ void	show_log_level(const json_t *, const struct ctl_options *);
 void	show_done(const json_t *, const struct ctl_options *);
 int	run_health(struct client *, const struct ctl_options *);
 int	run_top(struct client *, const struct ctl_options *);
+uint64_t crash_report_id(const json_t *report);	/* 0: it has none */
 /* One line about a report: when, where, why, and the first frame of our own. */
 void	crash_line(const json_t *report, char *out, size_t size);
 void	say_error(const struct ctl_options *, const char *why, enum exit_code);

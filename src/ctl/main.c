@@ -16,21 +16,7 @@
 #define CTL_COUNT_MAX	1000000
 #define CTL_SOCKET_FILE "control.sock"
 
-static const char usage[] =
-    "usage: opitios-ctl [OPTION]... COMMAND [ARGUMENT]...\n"
-    "\n"
-    "  --state-dir DIR    the gateway's; else OPITIOS_STATE_DIR, state.dir of --config, the "
-    "default\n"
-    "  --config FILE      the gateway's file, for its state.dir\n"
-    "  --socket PATH      the control socket itself\n"
-    "  --json             the gateway's answer as it came, errors too\n"
-    "  --timeout SECONDS  how long an answer may take: 5 for queries, 600 for actions\n"
-    "  -n N               top: so many screens; crashes: so many reports\n"
-    "  -d SECONDS         top: time between screens, 1\n"
-    "  --once             top: one screen as plain text\n"
-    "  --version, --help\n"
-    "\n"
-    "commands:\n";
+static const char usage[] = "usage: opitios-ctl [OPTION]... COMMAND [ARGUMENT]...\n\n";
 
 static const char usage_end[] = "\n"
 				"Ends with 0 when done, 1 when the gateway refused or could not "
@@ -43,23 +29,10 @@ struct ctl_call {
 	const char *state_dir, *config, *socket;
 };
 
-void
-say_error(const struct ctl_options *o, const char *why, enum exit_code code)
-{
-	json_t *answer;
+static void die(enum exit_code, const char *, ...) PRINTF_LIKE(2, 3) NORETURN;
 
-	if (!o->json) {
-		(void)fprintf(stderr, "opitios-ctl: %s\n", why);
-		return;
-	}
-	answer = json_pack("{s:b, s:s?, s:s, s:n, s:s}", "ok", 0, "command", o->words[0], "error",
-	    why, "code", "name", exit_name((int)code));
-	if (answer != NULL)
-		client_print(answer);
-	json_decref(answer);
-}
-
-static void NORETURN PRINTF_LIKE(2, 3) die(enum exit_code code, const char *fmt, ...)
+static void
+die(enum exit_code code, const char *fmt, ...)
 {
 	char why[CTL_LINE];
 	va_list args;
@@ -71,7 +44,9 @@ static void NORETURN PRINTF_LIKE(2, 3) die(enum exit_code code, const char *fmt,
 	exit((int)code);
 }
 
-static void NORETURN
+static void show_help(void) NORETURN;
+
+static void
 show_help(void)
 {
 	(void)fputs(usage, stdout);
@@ -288,32 +263,6 @@ call_ask(struct client *c, const struct command *command, const struct ctl_optio
 		(void)fprintf(stderr, "opitios-ctl: %s\n", member_text(answer, "error"));
 	json_decref(answer);
 	return r;
-}
-
-int
-run_health(struct client *c, const struct ctl_options *o)
-{
-	char why[CTL_LINE] = "";
-	json_t *answer = NULL;
-	bool good;
-
-	if (client_ask(c, "status", NULL, 0, c->timeout_ms, &answer, why) != E_OK) {
-		say_error(o, why, EXIT_WITH_REFUSED);
-		return EXIT_WITH_REFUSED;
-	}
-	good = answer_is_ok(answer) && member_true(answer, "ready") &&
-	       strcmp(member_text(answer, "health"), "unhealthy") != 0;
-	if (o->json) {
-		client_print(answer);
-	} else {
-		const char *reason =
-		    json_string_value(json_array_get(json_object_get(answer, "reasons"), 0));
-
-		(void)printf("%s%s%s\n", member_text(answer, "health"), reason != NULL ? ": " : "",
-		    reason != NULL ? reason : "");
-	}
-	json_decref(answer);
-	return good ? EXIT_WITH_OK : EXIT_WITH_REFUSED;
 }
 
 int

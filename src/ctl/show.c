@@ -7,8 +7,11 @@
 
 #define SHOW_LABEL 12
 
-static void PRINTF_LIKE(4, 5) show_line(
-    const struct ctl_options *o, const char *label, enum style style, const char *fmt, ...)
+static void show_line(const struct ctl_options *, const char *, enum style, const char *, ...)
+    PRINTF_LIKE(4, 5);
+
+static void
+show_line(const struct ctl_options *o, const char *label, enum style style, const char *fmt, ...)
 {
 	char text[CTL_LINE];
 	va_list args;
@@ -166,4 +169,46 @@ show_done(const json_t *a, const struct ctl_options *o)
 {
 	(void)o;
 	(void)printf("%s\n", member_text(a, "text"));
+}
+
+void
+say_error(const struct ctl_options *o, const char *why, enum exit_code code)
+{
+	json_t *answer;
+
+	if (!o->json) {
+		(void)fprintf(stderr, "opitios-ctl: %s\n", why);
+		return;
+	}
+	answer = json_pack("{s:b, s:s?, s:s, s:n, s:s}", "ok", 0, "command", o->words[0], "error",
+	    why, "code", "name", exit_name((int)code));
+	if (answer != NULL)
+		client_print(answer);
+	json_decref(answer);
+}
+
+int
+run_health(struct client *c, const struct ctl_options *o)
+{
+	char why[CTL_LINE] = "";
+	json_t *answer = NULL;
+	bool good;
+
+	if (client_ask(c, "status", NULL, 0, c->timeout_ms, &answer, why) != E_OK) {
+		say_error(o, why, EXIT_WITH_REFUSED);
+		return EXIT_WITH_REFUSED;
+	}
+	good = answer_is_ok(answer) && member_true(answer, "ready") &&
+	       strcmp(member_text(answer, "health"), "unhealthy") != 0;
+	if (o->json) {
+		client_print(answer);
+	} else {
+		const char *reason =
+		    json_string_value(json_array_get(json_object_get(answer, "reasons"), 0));
+
+		(void)printf("%s%s%s\n", member_text(answer, "health"), reason != NULL ? ": " : "",
+		    reason != NULL ? reason : "");
+	}
+	json_decref(answer);
+	return good ? EXIT_WITH_OK : EXIT_WITH_REFUSED;
 }

@@ -167,7 +167,7 @@ top_read_crash(struct top *t, struct client *c, char why[CTL_LINE])
 	double newest = member_number(json_object_get(t->status, "crashes"), "newest");
 	const json_t *shown = json_array_get(json_object_get(t->crash, "crashes"), 0);
 
-	if (!(newest > 0) || (shown != NULL && member_number(shown, "id") == newest))
+	if (!(newest > 0) || (shown != NULL && (double)crash_report_id(shown) == newest))
 		return E_OK;
 	return top_ask(c, "crashes", 1, &t->crash, why);
 }
