@@ -160,15 +160,18 @@ metric_sum(const struct board *board, enum metric m)
 	return sum;
 }
 
+/* The cells of a metric lie side by side; those of a histogram end with its sum of nanoseconds. */
 uint64_t
 metric_total(const struct slot_page *page, enum metric m)
 {
 	const struct metric_row *row = metric_row(m);
+	size_t step = row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2;
+	size_t many = row->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : row->count2;
 	uint64_t sum = 0;
 
-	for (unsigned l1 = 0; l1 < row->count1; l1++)
-		for (unsigned l2 = 0; l2 < row->count2; l2++)
-			sum += metric_read(page, m, l1, l2);
+	for (size_t l1 = 0; l1 < row->count1; l1++)
+		for (size_t i = 0; i < many; i++)
+			sum += metric_cell(page, row->offset + l1 * step + i);
 	return sum;
 }
 
