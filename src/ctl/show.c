@@ -33,14 +33,17 @@ text_or(const char *text, const char *otherwise)
 static void
 show_health(const json_t *a, const struct ctl_options *o)
 {
-	const json_t *reasons = json_object_get(a, "reasons"), *reason;
+	const json_t *reasons = json_object_get(a, "reasons");
+	const char *reason;
 	enum style style = style_of_health(member_text(a, "health"));
 	size_t i;
 
 	show_line(o, "health", style, "%s%s", member_text(a, "health"),
 	    member_true(a, "ready") ? "" : ", not ready");
-	json_array_foreach(reasons, i, reason)
-	    show_line(o, "", style, "%s", text_or(json_string_value(reason), "?"));
+	for (i = 0; i < json_array_size(reasons); i++) {
+		reason = json_string_value(json_array_get(reasons, i));
+		show_line(o, "", style, "%s", reason != NULL ? reason : "?");
+	}
 }
 
 /* "7 ready, 1 waiting" */
