@@ -220,8 +220,8 @@ view_upstream(const struct top *t, struct screen *s)
 	screen_end_line(s);
 }
 
-/* Lines the slots may take; `lines` counts those of both processes of a slot. */
-static void
+/* Both processes of a slot where it has two; returns how many slots there was no room for. */
+static size_t
 view_rows(struct top *t, struct screen *s)
 {
 	static const struct rates unknown = { NAN, NAN, NAN };
@@ -240,14 +240,11 @@ view_rows(struct top *t, struct screen *s)
 	}
 	while (s->full && s->lines < end)
 		screen_end_line(s);
-	if (i < t->row_count && !t->lost && t->note[0] == '\0' && s->full)
-		(void)snprintf(
-		    t->note, sizeof(t->note), "%zu more slots: arrow down", t->row_count - i),
-		    t->note_looks = 1;
+	return t->row_count - i;
 }
 
 static void
-view_foot(const struct top *t, struct screen *s)
+view_foot(const struct top *t, struct screen *s, size_t more)
 {
 	const json_t *crash = json_array_get(json_object_get(t->crash, "crashes"), 0);
 	char line[CTL_LINE];
@@ -270,12 +267,16 @@ view_foot(const struct top *t, struct screen *s)
 	screen_put(s, STYLE_DIM, " order: %s  ", top_order_name(t->order));
 	screen_put(s, STYLE_TITLE, " arrows ");
 	screen_put(s, STYLE_DIM, " scroll");
+	if (more > 0)
+		screen_put(s, STYLE_WARN, ", %zu more", more);
 	screen_end_line(s);
 }
 
 void
 top_draw(struct top *t, struct screen *s)
 {
+	size_t more;
+
 	if (t->status == NULL || t->workers == NULL) {
 		screen_put(s, STYLE_BAD, "%s", t->note);
 		screen_end_line(s);
@@ -287,6 +288,6 @@ top_draw(struct top *t, struct screen *s)
 	view_traffic(t, s);
 	view_upstream(t, s);
 	view_titles(s);
-	view_rows(t, s);
-	view_foot(t, s);
+	more = view_rows(t, s);
+	view_foot(t, s, more);
 }

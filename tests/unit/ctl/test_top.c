@@ -94,6 +94,23 @@ Test(top, no_line_is_wider_than_the_screen_and_no_more_of_them_than_it_has)
 	}
 }
 
+Test(top, slots_without_room_are_counted)
+{
+	char *text;
+
+	given("{\"workers\":[" SLOT "," SLOT "," SLOT "," SLOT "," SLOT "]}");
+	text = drawn(80, 8, true);
+	cr_expect_not_null(strstr(text, "3 more"), "%s", text);
+	free(text);
+	top.first = 3;
+	text = drawn(80, 8, true);
+	cr_expect_null(strstr(text, "more"), "%s", text);
+	free(text);
+	top.first = 100;
+	free(drawn(80, 8, true));
+	cr_expect_eq(top.first, 4, "the last one stays");
+}
+
 Test(top, as_text_it_has_every_slot_and_no_escape)
 {
 	char *text;
