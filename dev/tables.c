@@ -23,6 +23,10 @@ static const struct document {
 	{ "doc/reference/endpoints.md", tables_endpoints },
 	{ "doc/reference/roles.md", tables_roles },
 	{ "doc/reference/slots.md", tables_slots },
+	{ "doc/reference/commands.md", tables_commands },
+	{ "doc/man/opitios-ctl.8", tables_manual_ctl },
+	{ "doc/man/opitios-alpaca.8", tables_manual_master },
+	{ "completions/opitios-ctl.bash", tables_completion },
 	{ "doc/man/opitios-alpaca.conf.5", tables_manual },
 	{ "examples/opitios-alpaca.conf", tables_example },
 };

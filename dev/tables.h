@@ -19,9 +19,15 @@ void	tables_values(FILE *);
 void	tables_endpoints(FILE *);
 void	tables_roles(FILE *);
 void	tables_slots(FILE *);
+void	tables_commands(FILE *);
+void	tables_manual_ctl(FILE *);
+void	tables_manual_master(FILE *);
+void	tables_completion(FILE *);
 
 /* Names of or-ed roles: "master, http"; "all". Static, overwritten by the next call. */
 const char *tables_role_names(unsigned roles);
+/* Text for a manual page, whatever it holds. */
+void	tables_put_roff(FILE *, const char *);
 /* Title and note of a Markdown document. */
 void	tables_title(FILE *, const char *title, const char *what);
 

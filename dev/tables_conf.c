@@ -118,8 +118,8 @@ tables_example(FILE *out)
 }
 
 /* Text of a manual: a backslash, a hyphen and a leading point or apostrophe mean something to roff. */
-static void
-put_roff(FILE *out, const char *text)
+void
+tables_put_roff(FILE *out, const char *text)
 {
 	if (*text == '.' || *text == '\'')
 		(void)fputs("\\&", out);
@@ -137,14 +137,14 @@ static void
 put_roff_setting(FILE *out, const struct conf_row *row)
 {
 	(void)fputs(".TP\n.B ", out);
-	put_roff(out, row->key);
+	tables_put_roff(out, row->key);
 	(void)fprintf(out, " \\fR(%s", type_name(row));
 	if (row->def[0] != '\0') {
 		(void)fputs(", default ", out);
-		put_roff(out, row->def);
+		tables_put_roff(out, row->def);
 	}
 	(void)fputs(")\n", out);
-	put_roff(out, row->help);
+	tables_put_roff(out, row->help);
 	if (row_is_number(row) || row->choices != NULL) {
 		(void)fputs("\n.br\n", out);
 		put_range(out, row);

@@ -154,6 +154,11 @@ void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
 /* Of a histogram: how many observations. */
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
+uint64_t	 metric_total(const struct slot_page *, enum metric);	/* of one page, over all labels */
+/* Adds the buckets of a histogram, not cumulative, over all labels. */
+void		 metric_buckets_add(const struct slot_page *, enum metric, uint64_t to[METRIC_BUCKETS]);
+/* Upper bound of a bucket in ns; the last one has none: INT64_MAX. */
+int64_t		 metric_bucket_ns(unsigned bucket);
 
 /* A slot as people see it, with one seat or two. */
 struct slot_view {

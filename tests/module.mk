@@ -11,6 +11,7 @@ include tests/unit/journal/module.mk
 include tests/unit/store/module.mk
 include tests/unit/cache_writer/module.mk
 include tests/unit/proc/module.mk
+include tests/unit/ctl/module.mk
 include tests/unit/replay/module.mk
 include tests/unit/fetcher/module.mk
 include tests/unit/http_worker/module.mk

@@ -216,6 +216,7 @@ master_open(struct master *m, struct handover *h)
 	else
 		spawn_find_workers(m);
 	admin_open(m);
+	ctl_open(m);
 	master_signals_open(m);
 	state_dir_write_address(m->conf.state_dir, &m->http);
 }
@@ -237,6 +238,7 @@ static void
 master_close(struct master *m)
 {
 	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
+	ctl_close(m);
 	master_signals_close(m);
 	look_close(m);
 	slots_close(m);
@@ -252,21 +254,6 @@ master_close(struct master *m)
 	listen_close(&m->http);
 	state_dir_unlock(m->conf.state_dir, &m->lock_fd);
 	conf_wipe_secrets(&m->conf);
-}
-
-int
-master_log_level(struct master *m, const char *level)
-{
-	char why[CONF_ERROR];
-	size_t i;
-
-	if (conf_set(&m->conf, "log.level", level, "the control socket", why) != E_OK)
-		return E_INVALID_PARAMETER;
-	proc_log_open("master", &m->conf);
-	for (i = 0; i < m->slot_count; i++)
-		if (m->slots[i].control != NULL)
-			wire_settings(&m->slots[i]);
-	return E_OK;
 }
 
 static int

@@ -334,6 +334,11 @@ struct slot *slots_find(struct master *, const char *label);
 /* debug, info, warn, error: for the master and all workers, until the next reload. E_INVALID_PARAMETER. */
 int	master_log_level(struct master *, const char *level) MUST_CHECK;
 
+/* ctl_server.c: <state.dir>/control.sock. Fatal when it cannot be had; done_fn's it handed out are not to be called after
+ * ctl_close. */
+void	ctl_open(struct master *);
+void	ctl_close(struct master *);
+
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
 void	hang_look(struct master *, int64_t since_last_ns);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */

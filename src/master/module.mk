@@ -4,12 +4,14 @@ libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpu
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
 	src/master/wire.c src/master/reap.c src/master/stop.c src/master/replace.c src/master/reload.c \
 	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/pending.c src/master/upgrade.c \
-	src/master/handover.c src/master/handover.h src/master/trial.c src/master/admin.c src/master/page.c \
+	src/master/handover.c src/master/handover.h src/master/trial.c src/master/admin.c src/master/page.c src/master/level.c \
+	src/master/ctl_server.c src/master/ctl_conn.c src/master/ctl_request.c src/master/ctl_commands.c src/master/ctl_status.c \
+	src/master/ctl_workers.c src/master/ctl_crashes.c src/master/ctl_health.c src/master/ctl.h \
 	src/master/master_room.h
 libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
 MASTER_LIBS = libmaster.a $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
-noinst_HEADERS += include/tables/slot_states.def include/tables/admin_routes.def
+noinst_HEADERS += include/tables/slot_states.def include/tables/admin_routes.def include/tables/commands.def
 
 bin_PROGRAMS += opitios-alpaca
 opitios_alpaca_SOURCES = src/master/main.c
@@ -20,7 +22,7 @@ BUILT_SOURCES += revision.h
 CLEANFILES += revision.h
 .PHONY: revision-look
 revision-look:
-src/master/libmaster_a-options.$(OBJEXT): revision.h
+src/master/libmaster_a-options.$(OBJEXT) src/master/libmaster_a-ctl_status.$(OBJEXT): revision.h
 revision.h: revision-look
 	@r=$$(cd $(srcdir) && $(or $(GIT),false) describe --always --dirty --abbrev=12 2>/dev/null) || r=release; \
 	printf '/* revision.h - what was built; written by make. */\n#define REVISION "%s"\n#define INIH_VERSION "%s"\n' \

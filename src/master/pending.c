@@ -37,17 +37,3 @@ notify_reloaded(struct master *m)
 {
 	(void)m;
 }
-
-int
-ctl_release(struct master *m, void *arg)
-{
-	(void)m, (void)arg;
-	return -1;
-}
-
-void *
-ctl_adopt(struct master *m, int fd, done_fn **done)
-{
-	(void)m, (void)fd, (void)done;
-	return NULL;
-}

@@ -160,6 +160,33 @@ metric_sum(const struct board *board, enum metric m)
 	return sum;
 }
 
+/* The cells of a metric lie side by side; those of a histogram end with its sum of nanoseconds. */
+uint64_t
+metric_total(const struct slot_page *page, enum metric m)
+{
+	const struct metric_row *row = metric_row(m);
+	size_t step = row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2;
+	size_t many = row->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : row->count2;
+	uint64_t sum = 0;
+
+	for (size_t l1 = 0; l1 < row->count1; l1++)
+		for (size_t i = 0; i < many; i++)
+			sum += metric_cell(page, row->offset + l1 * step + i);
+	return sum;
+}
+
+void
+metric_buckets_add(const struct slot_page *page, enum metric m, uint64_t to[METRIC_BUCKETS])
+{
+	const struct metric_row *row = metric_row(m);
+
+	if (row->kind != METRIC_HISTOGRAM)
+		panic("metric %s: only histograms have buckets", row->name);
+	for (unsigned l1 = 0; l1 < row->count1; l1++)
+		for (unsigned b = 0; b < METRIC_BUCKETS; b++)
+			to[b] += metric_cell(page, metric_cell_of(row, l1, 0) + b);
+}
+
 void
 check_store(
     struct stats *s, enum check_name check, int error, int64_t response_ns, const char *text)

@@ -24,8 +24,6 @@ const struct metric_row *metric_row(enum metric);
 
 const char	*metric_kind_name(enum metric_kind);	/* "counter" */
 
-/* Upper bound of a bucket in ns; the last one has none: INT64_MAX. */
-int64_t		 metric_bucket_ns(unsigned bucket);
 uint64_t	 metric_cell(const struct slot_page *, size_t cell);
 void		 metric_cell_set(struct slot_page *, size_t cell, uint64_t);
 /* First cell of a series. */

@@ -143,6 +143,24 @@ Test(metric, the_sum_goes_over_all_slots)
 	cr_expect_eq(metric_sum(board, M_HTTP_ACCEPTED), 7);
 }
 
+Test(metric, the_total_of_a_page_goes_over_all_labels)
+{
+	uint64_t buckets[METRIC_BUCKETS] = { 0 };
+
+	for (unsigned route = 0; route < LABEL_route_COUNT; route++) {
+		metric_add(&stats, M_HTTP_REQUESTS, route, route % LABEL_code_COUNT, 2);
+		metric_observe(&stats, M_HTTP_DURATION, route, 1000);
+		metric_observe(&stats, M_HTTP_DURATION, route, INT64_MAX);
+	}
+	cr_expect_eq(metric_total(stats.mine, M_HTTP_REQUESTS), 2 * LABEL_route_COUNT);
+	cr_expect_eq(metric_total(stats.mine, M_HTTP_DURATION), 2 * LABEL_route_COUNT);
+	cr_expect_eq(metric_total(stats.mine, M_HTTP_ACCEPTED), 0);
+	metric_buckets_add(stats.mine, M_HTTP_DURATION, buckets);
+	cr_expect_eq(buckets[0], LABEL_route_COUNT);
+	cr_expect_eq(buckets[METRIC_BUCKETS - 1], LABEL_route_COUNT);
+	cr_expect_eq(buckets[1], 0);
+}
+
 Test(metric, a_label_out_of_range_panics, .signal = SIGABRT)
 {
 	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_COUNT, 0, 1);

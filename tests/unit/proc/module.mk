@@ -11,8 +11,16 @@ test_proc_LDADD = $(PROC_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS) $(CRITE
 test_proc_DEPENDENCIES = $(PROC_LIBS) libbase.a test_worker$(EXEEXT)
 test_master_SOURCES = tests/unit/master/test_slot.c tests/unit/master/test_options.c tests/unit/master/test_cpus.c \
 	tests/unit/master/test_start.c tests/unit/master/test_supervision.c tests/unit/master/test_reload.c \
-	tests/unit/master/test_strategy.c tests/unit/master/stage.c tests/unit/master/stage.h
+	tests/unit/master/test_strategy.c tests/unit/master/test_ctl.c tests/unit/master/stage.c tests/unit/master/stage.h
 test_master_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/master -DBUILD_DIR='"$(abs_builddir)"'
-test_master_CFLAGS = $(TEST_CFLAGS) -Wno-write-strings
+test_master_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS) -Wno-write-strings
 test_master_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 test_master_DEPENDENCIES = libmaster.a $(PROC_LIBS) libbase.a test_worker$(EXEEXT) opitios-alpaca$(EXEEXT)
+# The control socket's connections alone, with actions of the test's own.
+check_PROGRAMS += test_ctl_conn
+TESTS += test_ctl_conn
+test_ctl_conn_SOURCES = tests/unit/master/test_ctl_conn.c src/master/ctl_server.c src/master/ctl_conn.c \
+	src/master/ctl_request.c src/master/state_dir.c
+test_ctl_conn_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/master
+test_ctl_conn_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+test_ctl_conn_LDADD = $(JANSSON_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)

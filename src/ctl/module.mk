@@ -1,0 +1,12 @@
+# ctl: opitios-ctl, which talks to the master's control socket. All but its main is a library, for the tests.
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = src/ctl/client.c src/ctl/command.c src/ctl/format.c src/ctl/table.c src/ctl/show.c src/ctl/crashes.c \
+	src/ctl/rates.c src/ctl/top.c src/ctl/top_read.c src/ctl/top_view.c src/ctl/screen.c src/ctl/symbolize.c src/ctl/symbolize.h \
+	src/ctl/ctl_room.h src/ctl/top.h
+libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+CTL_LIBS = libctl.a libconf.a $(INIH_LIBS) $(JANSSON_LIBS) $(BASE_LIBS)
+bin_PROGRAMS += opitios-ctl
+opitios_ctl_SOURCES = src/ctl/main.c
+opitios_ctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+opitios_ctl_LDADD = $(CTL_LIBS)
+src/ctl/opitios_ctl-main.$(OBJEXT): revision.h
