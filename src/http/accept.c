@@ -27,8 +27,8 @@
 
 #define ACCEPT_RETRY_MS	 100
 #define ACCEPT_LOOK_MS	 200
-#define ACCEPT_AGAIN_NS	 (100 * 1000) /* so soon after the last one: it did not wait in line */
-#define ACCEPT_EPOLL_MAX 256 /* the loop is made early: its descriptor is a small one */
+#define ACCEPT_AGAIN_NS	 (100 * 1000) /* so soon after the last one it has not waited in line */
+#define ACCEPT_EPOLL_MAX 256	      /* the loop is made early: its descriptor is a small one */
 
 enum { EPOLL_UNKNOWN = -1, EPOLL_NONE = -2 }; /* instead of a descriptor */
 

@@ -12,7 +12,7 @@ from harness import ROOT, check, run_file, wait_for
 DEMO = ROOT / "recordings/matplotlib-daily"
 ASK = b"GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
 WORKERS, BOUND, PROCESSES = 8, 1.20, 4
-CONNECTIONS = 20000 if os.environ.get("OPITIOS_FULL") == "1" else 6400
+CONNECTIONS = 20000 if os.environ.get("OPITIOS_FULL") == "1" else 9600
 
 
 def accepted(g):
