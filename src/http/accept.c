@@ -2,8 +2,9 @@
  *
  * Of all that wait for a listener a connection wakes one, the first in the kernel's list of waiters
  * (EPOLLEXCLUSIVE). It takes one connection and lines up anew at the end of that list: so all get
- * the same number of them, and nobody is woken for nothing. Who does not wait, because it is busy
- * or was stopped, is passed over. Only one that is woken and then ends or is stopped before it
+ * the same number of them, and nobody is woken for nothing. Who comes back for the next one at once
+ * lets those run first that were woken meanwhile. Who does not wait, because it is busy or was
+ * stopped, is passed over. Only one that is woken and then ends or is stopped before it
  * accepts leaves a connection that nobody was told of; so all line up anew now and then, which
  * shows them what is there.
  *
@@ -15,16 +16,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 
 #define ACCEPT_RETRY_MS	 100
 #define ACCEPT_LOOK_MS	 200
-#define ACCEPT_EPOLL_MAX 256 /* the loop is made early: its descriptor is a small one */
+#define ACCEPT_AGAIN_NS	 (100 * 1000) /* so soon after the last one it has not waited in line */
+#define ACCEPT_EPOLL_MAX 256	      /* the loop is made early: its descriptor is a small one */
 
 enum { EPOLL_UNKNOWN = -1, EPOLL_NONE = -2 }; /* instead of a descriptor */
 
@@ -186,7 +190,10 @@ accept_on_event(evutil_socket_t fd, short what, void *arg)
 	struct http_server *s = l->server;
 
 	(void)fd, (void)what;
-	(void)accept_one(l);
+	if (clock_mono() - l->accepted_ns < ACCEPT_AGAIN_NS)
+		sched_yield();
+	if (accept_one(l))
+		l->accepted_ns = clock_mono();
 	if (s->accepting)
 		accept_line_up(l);
 }

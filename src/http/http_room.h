@@ -109,6 +109,7 @@ struct http_listener {
 	struct http_listener *next;
 	struct http_server *server;
 	struct event	*event;
+	int64_t		 accepted_ns;
 	int		 fd;
 };
 
