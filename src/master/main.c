@@ -53,6 +53,17 @@ master_on_stop(evutil_socket_t number, short what, void *arg)
 	stop_begin(m, number == SIGINT ? 0 : m->conf.supervisor_drain_delay);
 }
 
+/* Handled, because pid 1 has no default actions: there it would be ignored. */
+static void
+master_on_quit(evutil_socket_t number, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	log_info("%s: ending at once", strsignal((int)number));
+	stop_now(m, m->stop.code);
+}
+
 static void
 master_on_unbuilt(evutil_socket_t number, short what, void *arg)
 {
@@ -70,6 +81,7 @@ static const struct master_signal master_signals[] = {
 	{ SIGCHLD, master_on_child },
 	{ SIGTERM, master_on_stop },
 	{ SIGINT, master_on_stop },
+	{ SIGQUIT, master_on_quit },
 	{ SIGHUP, master_on_unbuilt },
 	{ SIGUSR1, master_on_unbuilt },
 	{ SIGUSR2, master_on_unbuilt },
@@ -169,12 +181,15 @@ master_open(struct master *m)
 	spawn_find_workers(m);
 	master_signals_open(m);
 	master_address_write(m);
+	notify_open(m);
+	notify_store(m);
 }
 
 static void
 master_close(struct master *m)
 {
 	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
+	notify_close(m);
 	master_signals_close(m);
 	slots_close(m);
 	wire_close(m);
@@ -213,12 +228,13 @@ main(int argc, char **argv)
 	int code;
 
 	master_open_standard();
+	m = mem_alloc(sizeof(*m));
 	log_open("master", LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
+	listen_receive(m);
 	if (options_parse(argc, argv, &options, &reason, &word) != E_OK)
 		/* Without its value: a mistyped name may stand before a secret. */
 		fatal(EXIT_WITH_USAGE, "\"%.*s\" %s: see --help", (int)strcspn(word, "="), word,
 		    reason);
-	m = mem_alloc(sizeof(*m));
 	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
 		fatal(EXIT_WITH_CONFIG, "%s", why);
 	code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -137,6 +138,7 @@ spawn_process(struct slot *s)
 {
 	struct master *m = s->master;
 	char path[sizeof(m->worker_dir) + 64];
+	int64_t begun = clock_mono();
 	int fds[2];
 	pid_t pid;
 
@@ -155,6 +157,8 @@ spawn_process(struct slot *s)
 	s->pid = pid;
 	s->control = chan_open(m->loop, fds[0], ROLE_MASTER, s->role, "master", SPAWN_CONTROL_QUEUE,
 	    &control_hooks, s);
+	log_debug(
+	    "%s: spawned in %.2f ms", s->name, (double)(clock_mono() - begun) / (double)CLOCK_MS);
 	return E_OK;
 }
 
