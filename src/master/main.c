@@ -42,17 +42,6 @@ master_on_child(evutil_socket_t number, short what, void *arg)
 	reap_children(arg);
 }
 
-static void
-master_on_stop(evutil_socket_t number, short what, void *arg)
-{
-	struct master *m = arg;
-
-	(void)what;
-	log_info("%s", strsignal((int)number));
-	/* A person at the terminal does not wait for balancers to notice. */
-	stop_begin(m, number == SIGINT ? 0 : m->conf.supervisor_drain_delay);
-}
-
 /* Handled, because pid 1 has no default actions: there it would be ignored. */
 static void
 master_on_quit(evutil_socket_t number, short what, void *arg)
@@ -62,6 +51,17 @@ master_on_quit(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	log_info("%s: ending at once", strsignal((int)number));
 	stop_now(m, m->stop.code);
+}
+
+static void
+master_on_stop(evutil_socket_t number, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	log_info("%s", strsignal((int)number));
+	/* A person at the terminal does not wait for balancers to notice. */
+	stop_begin(m, number == SIGINT ? 0 : m->conf.supervisor_drain_delay);
 }
 
 static void
@@ -79,9 +79,9 @@ struct master_signal {
 
 static const struct master_signal master_signals[] = {
 	{ SIGCHLD, master_on_child },
+	{ SIGQUIT, master_on_quit },
 	{ SIGTERM, master_on_stop },
 	{ SIGINT, master_on_stop },
-	{ SIGQUIT, master_on_quit },
 	{ SIGHUP, master_on_unbuilt },
 	{ SIGUSR1, master_on_unbuilt },
 	{ SIGUSR2, master_on_unbuilt },
@@ -170,6 +170,7 @@ static void
 master_open(struct master *m)
 {
 	proc_log_open("master", &m->conf);
+	listen_receive(m);
 	master_confine();
 	m->lock_fd = state_dir_lock(m->conf.state_dir);
 	listen_open(&m->http, "http", m->conf.http_address, (int)m->conf.http_backlog);
@@ -228,13 +229,12 @@ main(int argc, char **argv)
 	int code;
 
 	master_open_standard();
-	m = mem_alloc(sizeof(*m));
 	log_open("master", LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
-	listen_receive(m);
 	if (options_parse(argc, argv, &options, &reason, &word) != E_OK)
 		/* Without its value: a mistyped name may stand before a secret. */
 		fatal(EXIT_WITH_USAGE, "\"%.*s\" %s: see --help", (int)strcspn(word, "="), word,
 		    reason);
+	m = mem_alloc(sizeof(*m));
 	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
 		fatal(EXIT_WITH_CONFIG, "%s", why);
 	code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);

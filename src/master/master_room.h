@@ -181,7 +181,7 @@ unsigned cpus_quota(const char *self_cgroup, const char *mount);
 /* listen.c: fatal when the address cannot be had. `name` also names the file with the address. */
 void	listen_open(struct listener *, const char *name, const char *address, int backlog);
 void	listen_close(struct listener *);	/* others may hold the socket: it is not shut down */
-/* The first thing of all: what LISTEN_FDS hands over goes out of the way of the numbers a child expects, and to the
+/* Before anything is opened to stay: what LISTEN_FDS hands over goes out of the way of the numbers a child expects, and to the
  * listeners by its name; the variables are unset. What is no listening socket of ours is closed with a warning. */
 void	listen_receive(struct master *);
 

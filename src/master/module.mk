@@ -2,10 +2,11 @@
 noinst_LIBRARIES += libmaster.a
 libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpus.c src/master/listen.c \
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
-	src/master/wire.c src/master/reap.c src/master/stop.c src/master/notify.c src/master/master_room.h
+	src/master/wire.c src/master/reap.c src/master/stop.c src/master/master_room.h
 nodist_libmaster_a_SOURCES = revision.h
 MASTER_LIBS = libmaster.a $(PROC_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
 noinst_HEADERS += include/tables/slot_states.def
+libmaster_a_SOURCES += src/master/notify.c
 
 bin_PROGRAMS += opitios-alpaca
 opitios_alpaca_SOURCES = src/master/main.c

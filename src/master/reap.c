@@ -33,7 +33,6 @@ reap_children(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if ((s = slots_find_pid(m, pid)) == NULL) {
 			log_debug("reaped pid %d, which is no worker", (int)pid);
-			metric_add(&m->stats, M_MASTER_ORPHANS, 0, 0, 1);
 			continue;
 		}
 		s->wait_status = status;

@@ -138,9 +138,9 @@ spawn_process(struct slot *s)
 {
 	struct master *m = s->master;
 	char path[sizeof(m->worker_dir) + 64];
-	int64_t begun = clock_mono();
 	int fds[2];
 	pid_t pid;
+	int64_t begun = clock_mono();
 
 	snprintf(path, sizeof(path), "%s/%s", m->worker_dir, role_executable(s->role));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
@@ -157,8 +157,8 @@ spawn_process(struct slot *s)
 	s->pid = pid;
 	s->control = chan_open(m->loop, fds[0], ROLE_MASTER, s->role, "master", SPAWN_CONTROL_QUEUE,
 	    &control_hooks, s);
-	log_debug(
-	    "%s: spawned in %.2f ms", s->name, (double)(clock_mono() - begun) / (double)CLOCK_MS);
+	log_debug("%s: spawned in %.3f ms", s->name,
+	    (double)(clock_mono() - begun) / (double)CLOCK_MS);
 	return E_OK;
 }
 

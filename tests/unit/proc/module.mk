@@ -10,8 +10,9 @@ test_proc_CFLAGS = $(TEST_CFLAGS)
 test_proc_LDADD = $(PROC_LIBS) $(INIH_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)
 test_proc_DEPENDENCIES = $(PROC_LIBS) libbase.a test_worker$(EXEEXT)
 test_master_SOURCES = tests/unit/master/test_slot.c tests/unit/master/test_options.c tests/unit/master/test_cpus.c \
-	tests/unit/master/test_start.c tests/unit/master/test_supervision.c tests/unit/master/test_notify.c tests/unit/master/test_listen.c tests/unit/master/stage.c tests/unit/master/stage.h
+	tests/unit/master/test_start.c tests/unit/master/test_supervision.c tests/unit/master/stage.c tests/unit/master/stage.h
 test_master_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/master -DBUILD_DIR='"$(abs_builddir)"'
 test_master_CFLAGS = $(TEST_CFLAGS) -Wno-write-strings
 test_master_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 test_master_DEPENDENCIES = libmaster.a $(PROC_LIBS) libbase.a test_worker$(EXEEXT) opitios-alpaca$(EXEEXT)
+test_master_SOURCES += tests/unit/master/test_notify.c tests/unit/master/test_listen.c
