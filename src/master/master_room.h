@@ -177,6 +177,7 @@ void	state_dir_remove(const char *dir, const char *name);
 unsigned cpus_usable(void);		/* at least 1 */
 /* Quota in whole CPUs, rounded up; 0: none. The paths are /proc/self/cgroup and /sys/fs/cgroup but in tests. */
 unsigned cpus_quota(const char *self_cgroup, const char *mount);
+unsigned cpus_within(const char *self_cgroup, const char *mount); /* the lesser of that and affinity */
 
 /* listen.c: fatal when the address cannot be had. `name` also names the file with the address. */
 void	listen_open(struct listener *, const char *name, const char *address, int backlog);
