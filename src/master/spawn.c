@@ -157,8 +157,8 @@ spawn_process(struct slot *s)
 	s->pid = pid;
 	s->control = chan_open(m->loop, fds[0], ROLE_MASTER, s->role, "master", SPAWN_CONTROL_QUEUE,
 	    &control_hooks, s);
-	log_debug("%s: spawned in %.3f ms", s->name,
-	    (double)(clock_mono() - begun) / (double)CLOCK_MS);
+	log_debug(
+	    "%s: spawned in %.3f ms", s->name, (double)(clock_mono() - begun) / (double)CLOCK_MS);
 	return E_OK;
 }
 

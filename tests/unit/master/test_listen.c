@@ -73,7 +73,8 @@ receive(const char *names)
 static int
 tcp(bool listens, in_port_t *port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -221,7 +222,8 @@ Test(listen, nonsense_in_the_variables_takes_nothing)
 
 Test(listen, closing_does_not_end_the_socket_for_others_who_hold_it)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	in_port_t port;
 	int held = tcp(true, &port), client = socket(AF_INET, SOCK_STREAM, 0);
 

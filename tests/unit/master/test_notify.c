@@ -273,8 +273,8 @@ Test(notify, a_status_is_told_when_it_changed_and_a_second_after_the_last)
 	board->all_ready_ns = 1;
 	pass(2 * CLOCK_SEC);
 	notify_status(m);
-	cr_expect_str_eq(hear(),
-	    "STATUS=serving on 127.0.0.1:8081: 4 of 4 workers ready, generation 3");
+	cr_expect_str_eq(
+	    hear(), "STATUS=serving on 127.0.0.1:8081: 4 of 4 workers ready, generation 3");
 	m->slots[2].state = SLOT_WAITING;
 	m->slots[2].failed = true;
 	notify_status(m);
@@ -304,7 +304,8 @@ Test(notify, an_abstract_name_is_reached)
 static int
 listening(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
