@@ -137,12 +137,18 @@ cpus_quota(const char *self_cgroup, const char *mount)
 }
 
 unsigned
-cpus_usable(void)
+cpus_within(const char *self_cgroup, const char *mount)
 {
-	unsigned quota = cpus_quota("/proc/self/cgroup", "/sys/fs/cgroup"), n = 1;
+	unsigned quota = cpus_quota(self_cgroup, mount), n = 1;
 	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
 		n = (unsigned)CPU_COUNT(&set);
 	return quota > 0 && quota < n ? quota : n;
+}
+
+unsigned
+cpus_usable(void)
+{
+	return cpus_within("/proc/self/cgroup", "/sys/fs/cgroup");
 }

@@ -43,6 +43,17 @@ master_on_child(evutil_socket_t number, short what, void *arg)
 	reap_children(arg);
 }
 
+/* Handled, because pid 1 has no default actions: there it would be ignored. */
+static void
+master_on_quit(evutil_socket_t number, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)what;
+	log_info("%s: ending at once", strsignal((int)number));
+	stop_now(m, m->stop.code);
+}
+
 static void
 master_on_stop(evutil_socket_t number, short what, void *arg)
 {
@@ -89,6 +100,7 @@ struct master_signal {
 
 static const struct master_signal master_signals[] = {
 	{ SIGCHLD, master_on_child },
+	{ SIGQUIT, master_on_quit },
 	{ SIGTERM, master_on_stop },
 	{ SIGINT, master_on_stop },
 	{ SIGHUP, master_on_reload },
@@ -201,6 +213,7 @@ static void
 master_open(struct master *m, struct handover *h)
 {
 	proc_log_open("master", &m->conf);
+	listen_receive(m);
 	master_confine();
 	m->http.fd = m->admin_listener.fd = -1;
 	master_take(m, h);
@@ -219,6 +232,8 @@ master_open(struct master *m, struct handover *h)
 	ctl_open(m);
 	master_signals_open(m);
 	state_dir_write_address(m->conf.state_dir, &m->http);
+	notify_open(m);
+	notify_store(m);
 }
 
 /* What happened to the workers while there were no handlers: signals waited, deaths are looked for. */
@@ -239,6 +254,7 @@ master_close(struct master *m)
 {
 	state_dir_remove(m->conf.state_dir, MASTER_ADDRESS_FILE);
 	ctl_close(m);
+	notify_close(m);
 	master_signals_close(m);
 	look_close(m);
 	slots_close(m);

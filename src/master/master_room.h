@@ -115,6 +115,7 @@ struct listener {
 	int		 fd;		/* -1: none */
 	char		 name[32];	/* http, admin; also its FDNAME at systemd */
 	char		 address[64];	/* as bound */
+	int		 passed;	/* handed to this process at its start; 0: none, the address is bound */
 };
 
 #define MASTER_SIGNALS_MAX 8
@@ -202,10 +203,14 @@ void	state_dir_remove(const char *dir, const char *name);
 unsigned cpus_usable(void);		/* at least 1 */
 /* Quota in whole CPUs, rounded up; 0: none. The paths are /proc/self/cgroup and /sys/fs/cgroup but in tests. */
 unsigned cpus_quota(const char *self_cgroup, const char *mount);
+unsigned cpus_within(const char *self_cgroup, const char *mount); /* the lesser of that and affinity */
 
 /* listen.c: fatal when the address cannot be had. `name` also names the file with the address. */
 void	listen_open(struct listener *, const char *name, const char *address, int backlog);
-void	listen_close(struct listener *);
+void	listen_close(struct listener *);	/* others may hold the socket: it is not shut down */
+/* Before anything is opened to stay: what LISTEN_FDS hands over goes out of the way of the numbers a child expects, and to the
+ * listeners by its name; the variables are unset. What is no listening socket of ours is closed with a warning. */
+void	listen_receive(struct master *);
 
 /* slot.c: the table and its interpreter. */
 extern slot_action_fn *const slot_actions[SLOT_ACTION_COUNT];
@@ -348,10 +353,6 @@ void	crash_look(struct slot *);
 /* Whether the kernel killed for want of memory since the last time this was asked. */
 bool	crash_oom_grew(struct master *);
 
-/* notify.c: what systemd is told; nothing without NOTIFY_SOCKET. */
-void	notify_reloading(struct master *);
-void	notify_reloaded(struct master *);
-
 /* admin.c: nothing when admin.address is off; fatal when it cannot be had. */
 void	admin_open(struct master *);
 void	admin_close(struct master *);
@@ -359,6 +360,17 @@ void	admin_close(struct master *);
 /* page.c: the master's own page on the board, m->stats. */
 void	page_open(struct master *);
 void	page_close(struct master *);
+
+/* notify.c: what systemd is told, if it listens (NOTIFY_SOCKET): without it each of these does nothing. None waits. */
+void	notify_open(struct master *);
+void	notify_close(struct master *);
+void	notify_store(struct master *);		/* listening sockets opened here outlive a restart */
+void	notify_ready(struct master *);		/* every required slot was ready */
+void	notify_reloading(struct master *);
+void	notify_reloaded(struct master *);	/* or refused: it serves, one way or the other */
+void	notify_stopping(struct master *);
+void	notify_status(struct master *);		/* one line, when it changed and the last one is a second old */
+void	notify_look(struct master *);		/* heartbeats, watchdog, what could not be told; the timer's */
 
 /* stop.c */
 void	stop_open(struct master *);

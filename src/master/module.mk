@@ -12,6 +12,7 @@ libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
 MASTER_LIBS = libmaster.a $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
 noinst_HEADERS += include/tables/slot_states.def include/tables/admin_routes.def include/tables/commands.def
+libmaster_a_SOURCES += src/master/notify.c
 
 bin_PROGRAMS += opitios-alpaca
 opitios_alpaca_SOURCES = src/master/main.c

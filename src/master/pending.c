@@ -25,15 +25,3 @@ crash_oom_grew(struct master *m)
 	(void)m;
 	return false;
 }
-
-void
-notify_reloading(struct master *m)
-{
-	(void)m;
-}
-
-void
-notify_reloaded(struct master *m)
-{
-	(void)m;
-}

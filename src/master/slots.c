@@ -280,4 +280,5 @@ slots_note_ready(struct master *m)
 	m->board->all_ready_ns = clock_wall();
 	log_info("serving on %s, %.0f ms after the start", m->http.address,
 	    (double)(m->board->all_ready_ns - m->board->started_ns) / (double)CLOCK_MS);
+	notify_ready(m);
 }

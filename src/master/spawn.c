@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "proc.h"
@@ -159,6 +160,7 @@ spawn_process(struct slot *s)
 	struct master *m = s->master;
 	int fds[2];
 	pid_t pid;
+	int64_t begun = clock_mono();
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
 		log_error("%s: no control channel: %s", s->name, strerror(errno));
@@ -174,6 +176,8 @@ spawn_process(struct slot *s)
 	s->pid = pid;
 	s->control = chan_open(m->loop, fds[0], ROLE_MASTER, s->role, "master", SPAWN_CONTROL_QUEUE,
 	    &control_hooks, s);
+	log_debug(
+	    "%s: spawned in %.3f ms", s->name, (double)(clock_mono() - begun) / (double)CLOCK_MS);
 	return E_OK;
 }
 

@@ -108,6 +108,7 @@ stop_now(struct master *m, enum exit_code code)
 	loop_timer_set(&m->stop.timer, STOP_KILL_MS);
 	slots_cause(m, ROLE_ANY, CAUSE_STOP);
 	slots_event(m, ROLE_ANY, SLOT_ON_KILL);
+	notify_stopping(m);
 	stop_look(m);
 }
 
@@ -125,6 +126,7 @@ stop_begin(struct master *m, int64_t delay_ms)
 	if (delay_ms > 0)
 		log_info("stopping: accepting for another %lld ms", (long long)delay_ms);
 	loop_timer_set(&m->stop.timer, delay_ms);
+	notify_stopping(m);
 }
 
 static void

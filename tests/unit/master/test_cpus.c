@@ -1,10 +1,13 @@
 /* test_cpus.c - the quota of control groups, read from folders made to look like them. */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "master_room.h"
+#include "stage.h"
 
 static char root[] = "/tmp/opitios-cpus-XXXXXX", self[64], mount[64];
 
@@ -40,7 +43,7 @@ put(const char *path, const char *text)
 	fclose(f);
 }
 
-TestSuite(cpus, .init = setup, .fini = teardown);
+TestSuite(cpus, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(cpus, without_any_group_there_is_no_quota)
 {
@@ -139,4 +142,96 @@ Test(cpus, nonsense_is_no_quota)
 Test(cpus, at_least_one_is_usable)
 {
 	cr_expect_geq(cpus_usable(), 1);
+}
+
+/* Affinity: this process may run on the first n of those it may run on now; how many that are. */
+static unsigned
+narrow(unsigned n)
+{
+	cpu_set_t now, less;
+	unsigned kept = 0;
+	int i;
+
+	CPU_ZERO(&less);
+	cr_assert_eq(sched_getaffinity(0, sizeof(now), &now), 0);
+	for (i = 0; i < CPU_SETSIZE && kept < n; i++) {
+		if (!CPU_ISSET(i, &now))
+			continue;
+		CPU_SET(i, &less);
+		kept++;
+	}
+	cr_assert_eq(sched_setaffinity(0, sizeof(less), &less), 0);
+	return kept;
+}
+
+static void
+put_quota_v1(const char *quota)
+{
+	put("self", "4:cpu,cpuacct:/x\n");
+	put("fs/cpu,cpuacct/x/cpu.cfs_quota_us", quota);
+	put("fs/cpu,cpuacct/x/cpu.cfs_period_us", "100000\n");
+}
+
+Test(cpus, affinity_decides_where_there_is_no_quota)
+{
+	unsigned kept = narrow(2);
+
+	cr_expect_eq(cpus_within(self, mount), kept);
+	put("self", "0::/a\n");
+	put("fs/a/cpu.max", "max 100000\n");
+	cr_expect_eq(cpus_within(self, mount), kept);
+	cr_expect_eq(narrow(1), 1);
+	cr_expect_eq(cpus_within(self, mount), 1);
+}
+
+Test(cpus, affinity_below_the_quota_decides)
+{
+	unsigned kept = narrow(2);
+
+	put("self", "0::/a\n");
+	put("fs/a/cpu.max", "6400000 100000\n");
+	cr_expect_eq(cpus_within(self, mount), kept);
+	put_quota_v1("6400000\n");
+	cr_expect_eq(cpus_within(self, mount), kept);
+}
+
+Test(cpus, a_quota_below_affinity_decides)
+{
+	put("self", "0::/a\n");
+	put("fs/a/cpu.max", "90000 100000\n");
+	cr_expect_eq(cpus_within(self, mount), 1);
+	put_quota_v1("50000\n");
+	cr_expect_eq(cpus_within(self, mount), 1);
+}
+
+Test(cpus, a_nested_quota_of_version_1_counts_against_affinity)
+{
+	put("self", "4:cpu,cpuacct:/pod/container\n");
+	put("fs/cpu,cpuacct/pod/cpu.cfs_quota_us", "100000\n");
+	put("fs/cpu,cpuacct/pod/cpu.cfs_period_us", "100000\n");
+	put("fs/cpu,cpuacct/pod/container/cpu.cfs_quota_us", "-1\n");
+	put("fs/cpu,cpuacct/pod/container/cpu.cfs_period_us", "100000\n");
+	cr_expect_eq(cpus_within(self, mount), 1);
+}
+
+static unsigned
+http_workers(const char *setting)
+{
+	struct stage st;
+	unsigned n = 0, i;
+
+	stage_open(&st);
+	stage_start(&st, (const char *[]){ setting, NULL });
+	stage_ready(&st);
+	for (i = 0; i < st.board->slot_count; i++)
+		n += st.board->slots[i].role == ROLE_HTTP && st.board->slots[i].ready_ns != 0;
+	stage_close(&st);
+	return n;
+}
+
+Test(cpus, the_master_starts_as_many_http_workers_and_a_number_that_is_set_wins)
+{
+	cr_assert_eq(narrow(1), 1);
+	cr_expect_eq(http_workers("--http.workers=0"), 1);
+	cr_expect_eq(http_workers("--http.workers=3"), 3);
 }

@@ -196,7 +196,7 @@ Test(ctl, status_and_workers_tell_what_runs)
 	stage_ready(&st);
 	fd = dial();
 	a = ask(fd, "{\"command\":\"status\",\"args\":[]}");
-	cr_expect_str_eq(json_string_value(json_object_get(a, "health")), "healthy");
+	cr_expect_str_eq(json_string_value(json_object_get(a, "health")), "degraded");
 	cr_expect(json_is_true(json_object_get(a, "ready")));
 	cr_expect_eq(json_integer_value(json_object_get(a, "pid")), st.master);
 	cr_expect_eq(json_integer_value(json_object_get(json_object_get(a, "slots"), "ready")), 4);
