@@ -62,7 +62,11 @@ struct crash_note {
 	uint64_t	 instruction;		/* where it happened */
 	uint32_t	 thread;		/* kernel's number */
 	uint32_t	 frames;
-	uint64_t	 frame[CRASH_FRAMES];	/* return addresses, innermost first */
+	struct {
+		uint64_t address;		/* innermost first */
+		uint64_t offset;		/* in the file of its module */
+		char	 module[40];		/* "libc.so.6" */
+	} frame[CRASH_FRAMES];
 };
 
 /* A slot is what people name: http-0. It has one seat, or two where a successor starts before the predecessor
@@ -172,6 +176,14 @@ struct slot_view {
 size_t		 board_view(const struct board *, struct slot_view[BOARD_SLOTS]);
 bool		 slot_page_is_ready(const struct slot_page *);
 bool		 slot_view_is_ready(const struct slot_view *);	/* its current seat */
+
+/* What is in hand from now on, for whoever has to explain a hang or a crash: the words one after another. Never a
+ * secret: paths without queries, symbols, numbers. */
+void		 stats_doing(struct stats *, const char *, const char *, const char *);
+void		 stats_done(struct stats *);	/* the text stays, as the last one */
+/* For so long the loop may stand still without being taken for one that hangs; 0: as configured. For what is long but
+ * under control, such as a commit. */
+void		 stats_patience(struct stats *, int64_t ms);
 
 /* The whole board as Prometheus text 0.0.4. */
 int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;

@@ -3,8 +3,8 @@ noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = src/ctl/client.c src/ctl/command.c src/ctl/format.c src/ctl/table.c src/ctl/show.c src/ctl/crashes.c \
 	src/ctl/rates.c src/ctl/top.c src/ctl/top_read.c src/ctl/top_view.c src/ctl/screen.c src/ctl/symbolize.c src/ctl/symbolize.h \
 	src/ctl/ctl_room.h src/ctl/top.h
-libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-CTL_LIBS = libctl.a libconf.a $(INIH_LIBS) $(JANSSON_LIBS) $(BASE_LIBS)
+libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(DW_CFLAGS)
+CTL_LIBS = libctl.a libconf.a $(INIH_LIBS) $(DW_LIBS) $(JANSSON_LIBS) $(BASE_LIBS)
 bin_PROGRAMS += opitios-ctl
 opitios_ctl_SOURCES = src/ctl/main.c
 opitios_ctl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -69,6 +69,10 @@ slot_spawn(struct slot *s)
 	s->births++;
 	s->spawned_mono_ns = clock_mono();
 	s->hang = (struct hang_watch){ 0 };
+	memset(&s->page->crash, 0, sizeof(s->page->crash));
+	memset(&s->page->log, 0, sizeof(s->page->log));
+	s->page->doing[0] = '\0';
+	s->page->doing_on = 0;
 	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, s->spawned_mono_ns);
 	if (spawn_process(s) != E_OK) {
 		slot_event(s, SLOT_ON_UNBORN);
@@ -191,7 +195,9 @@ slot_report(struct slot *s)
 	if (s->cause == CAUSE_NONE && WIFSIGNALED(s->wait_status) &&
 	    WTERMSIG(s->wait_status) == SIGKILL && crash_oom_grew(s->master))
 		s->cause = CAUSE_OOM;
-	if (slot_ended_badly(s))
+	if (!slot_ended_badly(s))
+		crash_forget(s);
+	else
 		crash_report(
 		    s, slot_cause_is_fault(s) ? slot_causes[s->cause].name : s->page->last_exit);
 }

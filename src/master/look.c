@@ -108,6 +108,7 @@ void
 look_open(struct master *m)
 {
 	m->ticked_ns = clock_mono();
+	(void)crash_oom_grew(m);
 	loop_timer_open(m->loop, &m->tick, look_tick, m);
 	loop_timer_set(&m->tick, look_interval_ms(m));
 }

@@ -88,6 +88,7 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	int64_t		 failed_ns;	/* monotonic, since when */
 	const struct conf *conf;	/* what its next process is told: the master's, or a candidate's */
 	struct hang_watch hang;
+	struct crash_seen *seen;	/* crash.c: what the kernel said before it was aborted; null: nothing */
 	int64_t		 spawned_mono_ns;
 	uint64_t	 recycle_base;	/* requests of the page, when this process was spawned */
 	double		 recycle_share;	/* 0.9 to 1: by chance, so that workers do not go together */
@@ -160,6 +161,8 @@ struct master {
 	struct reload	*reload;	/* null: none under way */
 	struct strategy	*strategy;	/* null: none under way */
 	struct scale	*scale;		/* null: none under way */
+	unsigned	 crash_number;	/* of the next report; 0: not known yet */
+	uint64_t	 oom_kills;	/* by the kernel, when last asked */
 	int64_t		 recycled_ns;	/* monotonic: when processes were last looked at */
 	struct upgrade	*upgrade;	/* null: none under way */
 	struct admin	*admin;		/* null: admin.address is off */
@@ -346,12 +349,16 @@ void	ctl_close(struct master *);
 
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
 void	hang_look(struct master *, int64_t since_last_ns);
+/* One look: `beats` as the page has them; `knows`: waited_ns is what the process waited for a processor so far. */
+void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, bool knows, uint64_t waited_ns);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
 void	crash_report(struct slot *, const char *cause);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
 void	crash_look(struct slot *);
+void	crash_forget(struct slot *);	/* what was seen belongs to a process that is gone */
 /* Whether the kernel killed for want of memory since the last time this was asked. */
 bool	crash_oom_grew(struct master *);
+uint64_t crash_oom_kills(const char *vmstat);
 
 /* admin.c: nothing when admin.address is off; fatal when it cannot be had. */
 void	admin_open(struct master *);

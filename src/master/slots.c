@@ -196,6 +196,7 @@ slots_close(struct master *m)
 
 	for (i = 0; i < m->slot_count; i++) {
 		control_drop(&m->slots[i]);
+		crash_forget(&m->slots[i]);
 		loop_timer_close(&m->slots[i].timer);
 	}
 	m->slot_count = 0;

@@ -187,6 +187,46 @@ metric_buckets_add(const struct slot_page *page, enum metric m, uint64_t to[METR
 			to[b] += metric_cell(page, metric_cell_of(row, l1, 0) + b);
 }
 
+static size_t
+doing_add(char *to, size_t at, size_t size, const char *word)
+{
+	if (at > 0 && at < size - 1)
+		to[at++] = ' ';
+	while (at < size - 1 && *word != '\0')
+		to[at++] = *word++;
+	return at;
+}
+
+void
+stats_doing(struct stats *s, const char *one, const char *two, const char *three)
+{
+	struct slot_page *p = s->mine;
+	size_t at = 0;
+
+	if (p == NULL)
+		return;
+	at = doing_add(p->doing, at, sizeof(p->doing), one);
+	at = doing_add(p->doing, at, sizeof(p->doing), two);
+	at = doing_add(p->doing, at, sizeof(p->doing), three);
+	p->doing[at] = '\0';
+	p->doing_ns = clock_wall();
+	__atomic_store_n(&p->doing_on, 1, __ATOMIC_RELEASE);
+}
+
+void
+stats_patience(struct stats *s, int64_t ms)
+{
+	if (s->mine != NULL)
+		__atomic_store_n(&s->mine->patience_ms, (uint64_t)ms, __ATOMIC_RELAXED);
+}
+
+void
+stats_done(struct stats *s)
+{
+	if (s->mine != NULL)
+		__atomic_store_n(&s->mine->doing_on, 0, __ATOMIC_RELEASE);
+}
+
 void
 check_store(
     struct stats *s, enum check_name check, int error, int64_t response_ns, const char *text)

@@ -23,6 +23,7 @@
 #include "text.h"
 
 #define PROC_HEARTBEAT_MS 250
+#define PROC_BEATS	  4
 #define PROC_SETTLE_MS	  10000 /* the master sends the configuration at once */
 #define PROC_DRAIN_MS	  30000 /* told by a signal, which carries no time */
 #define PROC_OOM_RAISE	  200	/* the kernel takes a worker before the master */
@@ -95,16 +96,27 @@ proc_signals_open(struct proc *p)
 	}
 }
 
+/* Four in the time after which silence is a hang. */
+static int64_t
+proc_heartbeat_ms(const struct proc *p)
+{
+	int64_t ms = p->conf.supervisor_hang_timeout / PROC_BEATS;
+
+	return ms > 0 && ms < PROC_HEARTBEAT_MS ? ms : PROC_HEARTBEAT_MS;
+}
+
 static void
 proc_heartbeat(void *arg)
 {
 	struct proc *p = arg;
 	int64_t now = clock_wall();
 
-	if (p->stats.mine != NULL)
+	if (p->stats.mine != NULL) {
 		p->stats.mine->heartbeat_ns = now;
+		__atomic_store_n(&p->stats.mine->beats, p->stats.mine->beats + 1, __ATOMIC_RELAXED);
+	}
 	metric_set(&p->stats, M_WORKER_HEARTBEAT, 0, 0, (uint64_t)now);
-	loop_timer_set(&p->heartbeat, PROC_HEARTBEAT_MS);
+	loop_timer_set(&p->heartbeat, proc_heartbeat_ms(p));
 }
 
 /* When memory is short the kernel shall take a worker, which is replaced, and not the master. */
@@ -163,6 +175,7 @@ proc_begin(enum role role, int argc, char **argv)
 	if (r != E_OK)
 		fatal(r == E_VERSION ? EXIT_WITH_PROTOCOL : EXIT_WITH_SYSTEM,
 		    "the statistics board cannot be used: %s", err_text(r));
+	crash_open(p);
 	p->loop = loop_new();
 	loop_timer_open(p->loop, &p->heartbeat, proc_heartbeat, p);
 	loop_timer_open(p->loop, &p->deadline, proc_deadline, p);
@@ -262,6 +275,7 @@ proc_end(struct proc *p)
 		if (p->signals[i] != NULL)
 			event_free(p->signals[i]);
 	loop_free(&p->loop);
+	crash_close();
 	conf_wipe_secrets(&p->conf);
 	mem_free(&p);
 	return code;

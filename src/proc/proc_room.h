@@ -23,6 +23,10 @@ void	control_late_drop(struct proc *);
 void	peer_add(struct proc *, const struct msg_peer *, int fd);
 void	peer_drop_all(struct proc *);
 
+/* crash.c */
+void	crash_open(struct proc *);	/* from now on a fault of this process is written to its page */
+void	crash_close(void);
+
 /* proc.c */
 void	proc_drain(struct proc *, int64_t timeout_ms);
 void	proc_stop(struct proc *, enum exit_code); /* ends the loop; the first code counts */

@@ -6,14 +6,17 @@
  */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "log.h"
 #include "proc.h"
 #include "text.h"
 
@@ -183,6 +186,99 @@ worker_begun(struct worker *w)
 			pause();
 }
 
+static int __attribute__((noinline)) worker_overflow(int depth)
+{
+	volatile char room[4096];
+
+	room[depth % 4096] = (char)depth;
+	return worker_overflow(depth + 1) + room[0];
+}
+
+/* Touches a page of a file that is not there any more. */
+static void
+worker_bus(struct worker *w)
+{
+	char path[400], *page;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/short", w->proc->conf.state_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	page[0] = 1;
+}
+
+static void __attribute__((noinline)) worker_crash(struct worker *w)
+{
+	static volatile int zero;
+	static volatile uintptr_t eight = 8; /* the compiler must not see it coming */
+
+	if (worker_is(w, "segv"))
+		*(volatile int *)eight = 1;
+	if (worker_is(w, "fpe"))
+		zero = 100 / zero;
+	if (worker_is(w, "ill"))
+		__builtin_trap();
+	if (worker_is(w, "bus"))
+		worker_bus(w);
+	if (worker_is(w, "overflow"))
+		zero = worker_overflow(0);
+	if (worker_is(w, "kill"))
+		kill(getpid(), SIGKILL);
+	if (worker_is(w, "die"))
+		abort();
+	if (worker_is(w, "leave"))
+		exit(w->number);
+}
+
+static void
+worker_hang(struct worker *w)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int ends[2];
+	char byte;
+
+	if (worker_is(w, "loop"))
+		for (;;)
+			(void)*(volatile int *)&w->number;
+	if (worker_is(w, "deadlock")) {
+		pthread_mutex_lock(&lock);
+		pthread_mutex_lock(&lock);
+	}
+	if (worker_is(w, "read") && pipe2(ends, O_CLOEXEC) == 0)
+		(void)!read(ends[0], &byte, 1);
+	if (worker_is(w, "stop"))
+		kill(getpid(), SIGSTOP);
+}
+
+/* Uses half of its time, and its loop turns: no hang, however busy the machine is. */
+static void
+worker_busy(void *arg)
+{
+	struct worker *w = arg;
+	int64_t until = clock_mono() + 40 * CLOCK_MS;
+
+	while (clock_mono() < until)
+		;
+	loop_timer_close(&w->timer);
+	loop_timer_open(w->proc->loop, &w->timer, worker_busy, w);
+	loop_timer_set(&w->timer, 1);
+}
+
+/* From within the loop, as a handler would. */
+static void
+worker_fail(void *arg)
+{
+	struct worker *w = arg;
+
+	stats_doing(&w->proc->stats, "GET", "/api/v1/test", "id-7");
+	log_warn("about to misbehave: %s", w->mode);
+	worker_crash(w);
+	worker_hang(w);
+	stats_done(&w->proc->stats);
+	if (worker_is(w, "busy"))
+		worker_busy(w);
+}
+
 static void
 worker_misbehave(struct worker *w)
 {
@@ -190,6 +286,12 @@ worker_misbehave(struct worker *w)
 
 	if (worker_is(w, "flood"))
 		worker_flood(w);
+	else if (w->mode[0] != '\0' && !worker_is(w, "babble") && !worker_is(w, "hangup") &&
+		 !worker_is(w, "stuck")) {
+		loop_timer_close(&w->timer);
+		loop_timer_open(w->proc->loop, &w->timer, worker_fail, w);
+		loop_timer_set(&w->timer, 20);
+	}
 	if (worker_is(w, "garbage") && write(PROC_FD_CONTROL, noise, sizeof(noise)) < 0)
 		abort();
 	if (worker_is(w, "mute")) {

@@ -18,13 +18,14 @@
 #include "mem.h"
 #include "text.h"
 
-#define TURN_MS	       10   /* of storing before the loop turns again */
-#define CHECK_MS       1000 /* between round trips to the store, and between syncs */
-#define RETRY_FLOOR_MS 100
-#define RETRY_LIMIT_MS 10000
-#define RETRY_JITTER   20 /* percent */
-#define DRAIN_SHARE    80 /* percent of the time allowed that draining takes at most */
-#define PATH_SIZE      512
+#define TURN_MS		 10   /* of storing before the loop turns again */
+#define CHECK_MS	 1000 /* between round trips to the store, and between syncs */
+#define RETRY_FLOOR_MS	 100
+#define RETRY_LIMIT_MS	 10000
+#define RETRY_JITTER	 20 /* percent */
+#define DRAIN_SHARE	 80 /* percent of the time allowed that draining takes at most */
+#define PATH_SIZE	 512
+#define DISK_PATIENCE_MS 30000
 
 struct writer {
 	struct loop *loop;
@@ -221,9 +222,8 @@ drain_check(struct writer *w, bool more)
 
 /* Gives every tail its turn. */
 static void
-writer_work(void *arg)
+writer_turn(struct writer *w)
 {
-	struct writer *w = arg;
 	int64_t share = TURN_MS * CLOCK_MS / (w->tail_count > 0 ? w->tail_count : 1);
 	char why[STORE_WHY] = "";
 	bool more = false;
@@ -245,6 +245,31 @@ writer_work(void *arg)
 	drain_check(w, more);
 }
 
+/* A commit and a sync take as long as the disk does, which is no hang of this process. */
+static void
+writer_begin(struct writer *w, const char *doing)
+{
+	stats_doing(w->stats, doing, w->kind->name, "");
+	stats_patience(w->stats, DISK_PATIENCE_MS);
+}
+
+static void
+writer_end(struct writer *w)
+{
+	stats_patience(w->stats, 0);
+	stats_done(w->stats);
+}
+
+static void
+writer_work(void *arg)
+{
+	struct writer *w = arg;
+
+	writer_begin(w, "storing into");
+	writer_turn(w);
+	writer_end(w);
+}
+
 static void
 lag_count(struct writer *w)
 {
@@ -261,10 +286,12 @@ writer_check(void *arg)
 {
 	struct writer *w = arg;
 
+	writer_begin(w, "checking and forcing to disk");
 	if (w->store != NULL && w->failing_since == 0)
 		store_check(w);
 	if (w->failing_since == 0)
 		store_sync(w);
+	writer_end(w);
 	journals_find(w);
 	lag_count(w);
 	loop_timer_set(&w->check, CHECK_MS);

@@ -13,6 +13,7 @@
 /* Named culprits taken out one by one; with more the batch is cut in halves, which gets there sooner. */
 #define CULPRITS_MAX	 10
 #define JITTER_PERCENT	 25
+#define DISK_PATIENCE_MS 30000
 #define RETRY_CEILING_MS 10000
 /* A body of this size leaves memory behind that is worth giving back. */
 #define BIG_BODY (256 * 1024)
@@ -194,10 +195,15 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 		d.adjustment = "raw";
 	if (b->row->asset != ASSET_STOCK)
 		d.adjustment = "";
+	/* The journal is written here, which takes as long as the disk does. */
+	stats_doing(&b->fetcher->proc->stats, "reading and keeping", b->row->name, first->symbol);
+	stats_patience(&b->fetcher->proc->stats, DISK_PATIENCE_MS);
 	if (b->row->shape == SHAPE_BARS || b->row->number == ENDPOINT_OPTION_CHAIN)
 		walk_settle(b, body, &d, c);
 	else
 		settle_values(b, body, &d, c);
+	stats_patience(&b->fetcher->proc->stats, 0);
+	stats_done(&b->fetcher->proc->stats);
 }
 
 static struct job *

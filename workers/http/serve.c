@@ -77,15 +77,15 @@ worker_serve(struct worker *w, struct http_request *request)
 	worker_count_in(w);
 	router_find(w->router, http_method(request), http_path(request), m);
 	asker_begin(&c.asker, w, request, m->row != NULL ? m->row->route : ROUTE_NONE);
-	if (m->row == NULL) {
+	stats_doing(&w->proc->stats, http_method(request), http_path(request), c.asker.id);
+	if (m->row == NULL)
 		answer_no_route(&c.asker, m);
-		return;
-	}
-	if (params_read(&w->params, m, request, &fault) != E_OK)
+	else if (params_read(&w->params, m, request, &fault) != E_OK)
 		answer_fault(&c.asker, &fault);
 	else
 		m->row->answer(&c);
 	params_clear(&w->params);
+	stats_done(&w->proc->stats);
 }
 
 void
