@@ -208,6 +208,22 @@ def test_a_reload_is_framed_by_reloading_and_ready(scene):
     check(-0.01 <= apart < 0.5, "MONOTONIC_USEC is", apart, "s from now")
 
 
+def test_an_upgrade_keeps_pid_sockets_and_pings(scene):
+    s = systemd(scene, watchdog=1.0, settings=["--supervisor.drain_timeout=5s"]).start().wait_ready()
+    port, stored = s.port(), s.count("FDSTORE")
+    s.process.send_signal(signal.SIGUSR2)
+    said = wait_for(lambda: re.findall(r'"message":"(upgrade: .*?|User defined signal 2.*?)"', s.log_path.read_text()), 20, "the upgrade")
+    if any("not built in" in line for line in said):
+        raise Skip("SIGUSR2: upgrade is not built in")
+    wait_for(lambda: "going on as" in s.log_path.read_text(), 20, "the next image; " + s.tail())
+    count = s.count("WATCHDOG")
+    wait_for(lambda: s.count("WATCHDOG") >= count + 4, 10, "pings of the next image; " + s.tail())
+    check(s.process.poll() is None, "the main process ended:", s.tail())
+    equal((s.port(), s.count("FDSTORE")), (port, stored), "address, stored sockets")
+    equal(ask(port, BARS).status, 200)
+    equal(s.end(), 0)
+
+
 def test_the_watchdog_stops_with_a_required_worker_and_goes_on_with_it(scene):
     period = 2.0                    # of pings: half of what systemd waits
     s = systemd(scene, watchdog=2 * period, settings=["--supervisor.hang_timeout=0"]).start().wait_ready()
