@@ -172,7 +172,7 @@ def test_ready_does_not_come_while_one_worker_is_not(scene):
     folder.mkdir()
     for name in ("fetcher", "http"):
         (folder / name).symlink_to(BUILD / name)
-    # Lives, and never says that it is ready.
+    # Never says that it is ready, whether or not the master executes a script.
     (folder / "cache-writer").write_text("#!/bin/sh\nexec sleep 3 <&-\n")
     (folder / "cache-writer").chmod(0o755)
     s = systemd(scene, settings=[f"--supervisor.worker_dir={folder}", "--supervisor.ready_timeout=20s"]).start()
