@@ -172,7 +172,7 @@ def test_ready_does_not_come_while_one_worker_is_not(scene):
     folder.mkdir()
     for name in ("fetcher", "http"):
         (folder / name).symlink_to(BUILD / name)
-    # Lives, and never says that it is ready.
+    # Never says that it is ready, whether or not the master executes a script.
     (folder / "cache-writer").write_text("#!/bin/sh\nexec sleep 3 <&-\n")
     (folder / "cache-writer").chmod(0o755)
     s = systemd(scene, settings=[f"--supervisor.worker_dir={folder}", "--supervisor.ready_timeout=20s"]).start()
@@ -206,6 +206,22 @@ def test_a_reload_is_framed_by_reloading_and_ready(scene):
     equal(order, ["READY", "RELOADING", "READY"])
     apart = when - int(lines["MONOTONIC_USEC"]) / 1e6
     check(-0.01 <= apart < 0.5, "MONOTONIC_USEC is", apart, "s from now")
+
+
+def test_an_upgrade_keeps_pid_sockets_and_pings(scene):
+    s = systemd(scene, watchdog=1.0, settings=["--supervisor.drain_timeout=5s"]).start().wait_ready()
+    port, stored = s.port(), s.count("FDSTORE")
+    s.process.send_signal(signal.SIGUSR2)
+    said = wait_for(lambda: re.findall(r'"message":"(upgrade: .*?|User defined signal 2.*?)"', s.log_path.read_text()), 20, "the upgrade")
+    if any("not built in" in line for line in said):
+        raise Skip("SIGUSR2: upgrade is not built in")
+    wait_for(lambda: "going on as" in s.log_path.read_text(), 20, "the next image; " + s.tail())
+    count = s.count("WATCHDOG")
+    wait_for(lambda: s.count("WATCHDOG") >= count + 4, 10, "pings of the next image; " + s.tail())
+    check(s.process.poll() is None, "the main process ended:", s.tail())
+    equal((s.port(), s.count("FDSTORE")), (port, stored), "address, stored sockets")
+    equal(ask(port, BARS).status, 200)
+    equal(s.end(), 0)
 
 
 def test_the_watchdog_stops_with_a_required_worker_and_goes_on_with_it(scene):
