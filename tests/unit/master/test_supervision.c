@@ -427,7 +427,8 @@ Test(supervision, a_worker_that_does_not_drain_is_killed_at_the_deadline)
 	int64_t asked;
 
 	stage_mode(&st, "http-0", "stuck");
-	stage_start(&st, (const char *[]){ "--supervisor.drain_timeout=2500ms", "--supervisor.hang_timeout=0", NULL });
+	stage_start(&st, (const char *[]){ "--supervisor.drain_timeout=2500ms",
+			     "--supervisor.hang_timeout=0", NULL });
 	stage_ready(&st);
 	asked = clock_mono();
 	kill(st.master, SIGTERM);
