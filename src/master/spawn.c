@@ -72,6 +72,9 @@ void
 spawn_exec(int executable, char *const argv[], char *const environment[])
 {
 	(void)syscall(SYS_execveat, executable, "", argv, environment, AT_EMPTY_PATH);
+	/* A script's interpreter has to find it open: a wrapper then inherits one descriptor more. */
+	if (errno == ENOENT && fcntl(executable, F_SETFD, 0) == 0)
+		(void)syscall(SYS_execveat, executable, "", argv, environment, AT_EMPTY_PATH);
 }
 
 /* Each descriptor first goes above the numbers wanted, so that none is overwritten before its turn. */

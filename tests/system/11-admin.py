@@ -159,7 +159,7 @@ def test_scrapes_are_fast_with_all_workers_stopped(scene):
 
 
 def test_the_number_of_series_does_not_follow_kills(scene):
-    _, g = scene.pair(DEMO, workers=2)
+    _, g = scene.pair(DEMO, workers=2, settings=("--supervisor.fail_deaths=1000", "--supervisor.restart_floor=10ms"))
     wait_for(lambda: g.admin_ask("/startupz").status == 200, 10, "the start")
     for _ in range(40):
         g.ask("/livez")
