@@ -112,6 +112,7 @@ struct seat_id {
 	char		 seat[SLOT_NAME];	/* "http-0.1" */
 	char		 label[SLOT_NAME];	/* "http-0": seats of one label are one slot */
 	uint32_t	 role;
+	uint32_t	 retired;		/* 1: not wanted any more, and without a process */
 };
 
 struct board {
@@ -170,6 +171,7 @@ struct slot_view {
 	const struct slot_page	*other;		/* a successor or a predecessor; null: the slot has one seat */
 	enum role		 role;
 	const char		*label;
+	bool			 retired;	/* scaled away: only its numbers count */
 };
 /* The slots of a board, in the order of their first pages; returns how many. Whatever is on the pages, names and
  * pairs are the master's. */

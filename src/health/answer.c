@@ -66,7 +66,7 @@ view_new(const struct board *b, const struct health_own *own)
 	v->board = b;
 	v->own = own;
 	v->now_ns = clock_wall();
-	v->slots.count = board_view(b, v->slots.at);
+	slots_read(&v->slots, b);
 	health_gather(b, own, v->now_ns, &v->facts);
 	v->health = health_judge(&v->facts, v->reasons, &v->reason_count);
 	return v;

@@ -16,6 +16,7 @@ struct health_slots {
 	size_t		 count;
 	struct slot_view at[BOARD_SLOTS];
 };
+void	slots_read(struct health_slots *, const struct board *); /* without those that were scaled away */
 const struct slot_view *slots_first(const struct health_slots *, enum role);
 
 /* Members `system`: uptime, memory, cpu, disk. What the kernel does not tell is null. */

@@ -30,6 +30,17 @@ health_check_state(const struct check_result *c, int64_t now)
 	return c->error == E_OK ? CHECK_STATE_HEALTHY : CHECK_STATE_UNHEALTHY;
 }
 
+void
+slots_read(struct health_slots *s, const struct board *b)
+{
+	size_t count = board_view(b, s->at);
+
+	s->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (!s->at[i].retired)
+			s->at[s->count++] = s->at[i];
+}
+
 const struct slot_view *
 slots_first(const struct health_slots *s, enum role role)
 {
@@ -96,9 +107,12 @@ void
 health_gather(
     const struct board *b, const struct health_own *own, int64_t now, struct health_facts *f)
 {
-	struct health_slots slots = { .count = board_view(b, slots.at) };
-	const struct slot_view *fetcher = slots_first(&slots, ROLE_FETCHER);
-	const struct slot_view *writer = slots_first(&slots, ROLE_CACHE_WRITER);
+	const struct slot_view *fetcher, *writer;
+	struct health_slots slots;
+
+	slots_read(&slots, b);
+	fetcher = slots_first(&slots, ROLE_FETCHER);
+	writer = slots_first(&slots, ROLE_CACHE_WRITER);
 
 	*f = (struct health_facts){
 		.stopping = __atomic_load_n(&b->stopping, __ATOMIC_RELAXED) != 0,

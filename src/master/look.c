@@ -13,6 +13,20 @@
 #define LOOK_LEAST_MS 25
 #define LOOK_MOST_MS  250
 
+/* Slots that were scaled away are no part of health any more; their numbers stay in the sums. */
+static void
+look_for_retired(struct master *m)
+{
+	const struct slot *s;
+	size_t i;
+
+	for (i = 0; i < m->slot_count; i++) {
+		s = &m->slots[i];
+		__atomic_store_n(&m->board->seats[s->page - m->board->slots].retired,
+		    !s->wanted && s->state == SLOT_IDLE, __ATOMIC_RELAXED);
+	}
+}
+
 static void
 look_at_moves(void *arg)
 {
@@ -24,6 +38,7 @@ look_at_moves(void *arg)
 	strategy_look(m);
 	scale_look(m);
 	upgrade_look(m);
+	look_for_retired(m);
 }
 
 void

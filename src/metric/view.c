@@ -46,11 +46,13 @@ board_view(const struct board *b, struct slot_view out[BOARD_SLOTS])
 		if ((at = view_find(names, n, names[n])) < n) {
 			if (out[at].other == NULL)
 				view_pair(&out[at], &b->slots[i]);
+			out[at].retired = out[at].retired && id->retired != 0;
 			continue;
 		}
-		out[n++] = (struct slot_view){
-			.current = &b->slots[i], .role = (enum role)id->role, .label = id->label
-		};
+		out[n++] = (struct slot_view){ .current = &b->slots[i],
+			.role = (enum role)id->role,
+			.label = id->label,
+			.retired = id->retired != 0 };
 	}
 	return n;
 }

@@ -71,12 +71,14 @@ struct crash_case {
 ParameterizedTestParameters(crash, every_way_to_die_leaves_a_report)
 {
 	static struct crash_case cases[] = {
+#ifndef WITH_SANITIZERS /* which report these themselves, and would be right to */
 		{ "segv", "signal 11 (Segmentation fault)", SIGSEGV },
 		{ "bus", "signal 7 (Bus error)", SIGBUS },
 		{ "fpe", "signal 8 (Floating point exception)", SIGFPE },
 		{ "ill", "signal 4 (Illegal instruction)", SIGILL },
-		{ "die", "signal 6 (Aborted)", SIGABRT },
 		{ "overflow", "signal 11 (Segmentation fault)", SIGSEGV },
+#endif
+		{ "die", "signal 6 (Aborted)", SIGABRT },
 		{ "kill", "signal 9 (Killed)", SIGKILL },
 		{ "leave 71", "exit 71 (SYSTEM)", 0 },
 	};
@@ -97,7 +99,6 @@ check_note(const json_t *o, const struct crash_case *c)
 		cr_expect_eq(json_array_size(frames), 0);
 		return;
 	}
-#ifndef WITH_SANITIZERS
 	cr_expect_eq(json_integer_value(json_object_get(o, "signal")), c->signal_number);
 	cr_expect_geq(json_array_size(frames), 3);
 	cr_expect(own, "no frame of the worker's own");
@@ -106,7 +107,6 @@ check_note(const json_t *o, const struct crash_case *c)
 		cr_expect_str_eq(text_of(o, "address"), "0x8");
 		cr_expect_str_eq(text_of(o, "code"), "SEGV_MAPERR");
 	}
-#endif
 }
 
 ParameterizedTest(struct crash_case *c, crash, every_way_to_die_leaves_a_report)
@@ -120,9 +120,7 @@ ParameterizedTest(struct crash_case *c, crash, every_way_to_die_leaves_a_report)
 	o = report(1);
 	cr_expect_str_eq(text_of(o, "slot"), "http-1");
 	cr_expect_str_eq(text_of(o, "role"), "http");
-#ifndef WITH_SANITIZERS
 	cr_expect_str_eq(text_of(o, "cause"), c->cause);
-#endif
 	check_note(o, c);
 	cr_expect_eq(strlen(text_of(o, "build_id")), 40);
 	cr_expect_not_null(strstr(text_of(o, "executable"), "test_worker"));
