@@ -47,7 +47,8 @@ setup(void)
 	snprintf(path, sizeof(path), "%s/notify", dir);
 	receiver = bind_to(path);
 	m = calloc(1, sizeof(*m));
-	board = calloc(1, sizeof(*board));
+	board = aligned_alloc(4096, sizeof(*board));
+	memset(board, 0, sizeof(*board));
 	m->board = board;
 	m->loop = loop_new();
 	m->http.fd = m->admin_listener.fd = -1;

@@ -318,6 +318,7 @@ Test(supervision, peers_of_a_replaced_worker_get_new_ends)
 	stage_start(&st, NULL);
 	stage_ready(&st);
 	WAIT_FOR(5000, stage_count(&st, "http-0", "up fetcher-rest") == 1);
+	WAIT_FOR(5000, stage_count(&st, "http-1", "up fetcher-rest") == 1);
 	WAIT_FOR(5000, stage_count(&st, "cache-writer", "up fetcher-rest") == 1);
 	old = stage_page(&st, "fetcher-rest")->pid;
 	kill(old, SIGKILL);
