@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "build_config.h"
 #include "clock.h"
 #include "label.h"
 #include "stage.h"
@@ -34,8 +35,12 @@ enum kind { ONE_FOR_ONE, REST_FOR_ONE, ONE_FOR_ALL };
 static const char *const kinds[] = { "one_for_one", "rest_for_one", "one_for_all" };
 static const char *const roles[] = { "fetcher", "cache_writer", "http" };
 
-/* How a worker is made to die; "exit" by a mode of its successor's predecessor cannot be, so: by the signal's cause. */
+/* What a worker dies of: killed, by a fault, asked to end. */
+#ifdef WITH_SANITIZERS /* which have a report of their own for the other one */
+static const int signals[] = { SIGKILL, SIGABRT, SIGTERM };
+#else
 static const int signals[] = { SIGKILL, SIGSEGV, SIGTERM };
+#endif
 
 static bool
 falls(enum kind kind, int dead, int other)
