@@ -92,7 +92,7 @@ struct slot_page {
 	/* the worker's */
 	int64_t		 heartbeat_ns;		/* wall, for display */
 	uint64_t	 beats;			/* turns of the heartbeat timer: what hang detection looks at */
-	uint64_t	 patience_ms;		/* it says: for so long no heartbeat is no hang; 0: as configured */
+	uint64_t	 patience_ms;		/* it says: so long it may wait for a disk; 0: as configured */
 	char		 doing[192];		/* the request or job in hand, or the last one; "" none yet */
 	int64_t		 doing_ns;		/* wall, when that began */
 	uint32_t	 doing_on;		/* 1: still in hand */
@@ -183,8 +183,8 @@ bool		 slot_view_is_ready(const struct slot_view *);	/* its current seat */
  * secret: paths without queries, symbols, numbers. */
 void		 stats_doing(struct stats *, const char *, const char *, const char *);
 void		 stats_done(struct stats *);	/* the text stays, as the last one */
-/* For so long the loop may stand still without being taken for one that hangs; 0: as configured. For what is long but
- * under control, such as a commit. */
+/* For so long the loop may wait for a disk without being taken for one that hangs; 0: as configured. Around what is
+ * long but under control, such as a commit. */
 void		 stats_patience(struct stats *, int64_t ms);
 
 /* The whole board as Prometheus text 0.0.4. */

@@ -49,6 +49,7 @@ struct hang_watch {		/* hang.c: how long the slot's loop has stood still */
 	uint64_t	 beats;
 	int64_t		 still_ns;	/* counted by the master's own ticks, less what the process waited for a processor */
 	uint64_t	 waited_ns;	/* of /proc/PID/schedstat, at the last look */
+	int64_t		 disk_ns;	/* of it waiting for a disk, with patience asked for */
 };
 
 #define SLOT_DEATHS_MAX 64

@@ -248,6 +248,14 @@ worker_hang(struct worker *w)
 		(void)!read(ends[0], &byte, 1);
 	if (worker_is(w, "stop"))
 		kill(getpid(), SIGSTOP);
+	stats_patience(&w->proc->stats, 30000);
+	if (worker_is(w, "patient"))
+		kill(getpid(), SIGSTOP);
+	if (worker_is(w, "disk") && vfork() == 0) { /* its parent waits as for a disk */
+		usleep(1500 * 1000);
+		_exit(0);
+	}
+	stats_patience(&w->proc->stats, 0);
 }
 
 /* Uses half of its time, and its loop turns: no hang, however busy the machine is. */

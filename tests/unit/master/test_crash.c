@@ -149,6 +149,7 @@ ParameterizedTestParameters(crash, every_kind_of_hang_is_found_and_told)
 		{ "deadlock", "futex" },
 		{ "read", "pipe_read" },
 		{ "stop", "T (stopped)" },
+		{ "patient", "T (stopped)" },
 	};
 
 	return cr_make_param_array(struct hang_case, cases, sizeof(cases) / sizeof(cases[0]));
@@ -223,6 +224,16 @@ Test(crash, a_full_machine_makes_nobody_hang)
 	for (i = 0; i < (int)st.board->slot_count; i++)
 		cr_expect_eq(metric_read(&st.board->slots[i], M_WORKER_HANGS, 0, 0), 0, "%s",
 		    st.board->slots[i].slot);
+	cr_expect_eq(stage_count(&st, "http-1", "begin"), 2);
+}
+
+Test(crash, one_that_waits_for_a_disk_as_it_said_it_would_is_not_taken_for_hanging)
+{
+	make("once disk", (const char *[]){ "--supervisor.hang_timeout=300ms", NULL });
+	WAIT_FOR(5000, stage_count(&st, "http-1", "begin disk") == 1);
+	WAIT_FOR(5000, stage_page(&st, "http-1")->doing_on == 1);
+	WAIT_FOR(5000, stage_page(&st, "http-1")->doing_on == 0);
+	cr_expect_eq(metric_read(stage_page(&st, "http-1"), M_WORKER_HANGS, 0, 0), 0);
 	cr_expect_eq(stage_count(&st, "http-1", "begin"), 2);
 }
 
