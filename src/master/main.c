@@ -130,8 +130,11 @@ master_signals_close(struct master *m)
 {
 	size_t i;
 
-	for (i = 0; i < MASTER_SIGNALS; i++)
+	/* The end is under way: nothing that asks for it may cut it short. */
+	for (i = 0; i < MASTER_SIGNALS; i++) {
 		event_free(m->signals[i]);
+		signal(master_signals[i].number, SIG_IGN);
+	}
 }
 
 /* The secrets stay here to be handed to the next worker: no core of them, no tracer. */
@@ -243,6 +246,7 @@ master_go_on(struct master *m, struct handover *h)
 	sigset_t none;
 
 	handover_adopt(m, h);
+	m->handed_workers = 0; /* from here on slots are this image's own */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	reap_children(m);

@@ -126,6 +126,9 @@ slots_add(struct master *m, const struct slots_row *row, const char *name, unsig
 	second->twin = first;
 	second->page->twin = slots_page_index(first) + 1;
 	first->page->twin = slots_page_index(second) + 1;
+	/* The pages may be those of a slot that an earlier image scaled away. */
+	if (m->handed_workers == 0)
+		second->page->current = 0;
 }
 
 static struct slot *

@@ -228,7 +228,8 @@ upgrade_reaped(struct master *m, pid_t pid, int status)
 	n = read(u->reason_fd, said, sizeof(said) - 1);
 	said[n > 0 ? n : 0] = '\0';
 	if (said[0] == '\0')
-		snprintf(text, sizeof(text), "the new executable ended in its trial: %s", how);
+		snprintf(text, sizeof(text),
+		    "the new executable ended in its trial: %s: its lines in the log say why", how);
 	else
 		snprintf(text, sizeof(text), "the new executable: %s", said);
 	upgrade_end(m, E_SYSTEM, text);

@@ -82,7 +82,7 @@ class Asking(threading.Thread):
 
 class Stage:
     def __init__(self, scene, http_workers=2):
-        self.http_workers, self.groups, self.problems = http_workers, set(), []
+        self.http_workers, self.groups, self.problems, self.seen = http_workers, set(), [], ""
         self.done, self.windows, self.lock = threading.Event(), [], threading.Lock()
         self.mounted = self.mount(scene.folder / "state")
         self.replay, self.gateway = scene.pair(DEMO, workers=http_workers, settings=SETTINGS)
@@ -139,14 +139,17 @@ class Stage:
             a = g.admin_ask("/health/detailed", timeout=5).json
             told = {w["slot"]: w["pid"] for w in a["workers"] if w["state"] == "ready"}
             alive = {s.split(".")[0]: p for s, p in g.children().items()}
+            self.seen = f"told {[(w['slot'], w['state'], w['pid']) for w in a['workers']]}, draining {a['draining']}, alive {g.children()}"
             return (len(told) == self.http_workers + 2 and told == alive and a["draining"] == [] and
                     len(g.children()) == len(alive) and g.admin_ask("/readyz").status == 200)
         return False
 
     def settle(self, seconds):
         check(self.gateway.process.poll() is None, "the gateway ended:", self.gateway.tail())
-        wait_for(self.is_whole, seconds, "everything to be whole and health to say so; " +
-                 str(self.gateway.children()), 0.01)
+        try:
+            wait_for(self.is_whole, seconds, "everything to be whole and health to say so", 0.01)
+        except AssertionError as e:
+            raise AssertionError(f"{e}: {self.seen}; {self.gateway.admin_ask('/readyz')}") from None
 
     def zombies(self):
         found = []
