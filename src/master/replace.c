@@ -150,7 +150,8 @@ replace_starting_step(struct master *m, struct replacing *r)
 		return false;
 	}
 	replace_swap(r);
-	replace_end(m, r, E_OK, "");
+	snprintf(text, sizeof(text), "%s: replaced, pid %d serves", next->label, (int)next->pid);
+	replace_end(m, r, E_OK, text);
 	return true;
 }
 
@@ -164,7 +165,8 @@ replace_renewing_step(struct master *m, struct replacing *r)
 	if (s->births == r->births && s->state != SLOT_IDLE)
 		return false;
 	if (s->state == SLOT_READY) {
-		replace_end(m, r, E_OK, "");
+		snprintf(text, sizeof(text), "%s: replaced, pid %d serves", s->label, (int)s->pid);
+		replace_end(m, r, E_OK, text);
 		return true;
 	}
 	if (s->state != SLOT_WAITING && s->state != SLOT_FAILED && s->state != SLOT_IDLE)
