@@ -284,6 +284,7 @@ void	replace_begin(struct master *, struct slot *current, enum slot_cause, done_
 /* The same, but the successor stays beside until replace_commit; `conf` is what it is told. */
 void	replace_prepare(struct master *, struct slot *current, const struct conf *conf, enum slot_cause, done_fn *, void *arg);
 void	replace_commit(struct slot *current);
+bool	replace_all_are_prepared(const struct master *); /* each successor is ready at this moment */
 void	replace_cancel(struct slot *current);	/* the successor ends; done is not called */
 bool	replace_is_due(const struct slot *current); /* it is being replaced */
 size_t	replace_count(const struct master *);	/* of slots that are */

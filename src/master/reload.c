@@ -223,7 +223,8 @@ reload_prepared(void *arg, int error, const char *text)
 
 	if (r == NULL)
 		return;
-	r->pending--;
+	if (r->pending > 0)
+		r->pending--;
 	if (error != E_OK)
 		reload_fail(r, error, text);
 }
@@ -431,7 +432,8 @@ reload_look(struct master *m)
 		reload_prepare_http(m, r);
 	if (r->stage == RELOAD_HTTP && r->pending == 0)
 		r->stage = RELOAD_SINGLE;
-	if (r->stage == RELOAD_SINGLE && reload_renew_singles(m, r) && r->error == E_OK) {
+	if (r->stage == RELOAD_SINGLE && reload_renew_singles(m, r) && r->error == E_OK &&
+	    replace_all_are_prepared(m)) {
 		reload_commit(m);
 		return;
 	}

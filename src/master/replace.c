@@ -155,7 +155,33 @@ replace_starting_step(struct master *m, struct replacing *r)
 	return true;
 }
 
-/* A prepared successor may die before the commit; it is then tried anew by its own rules. */
+/* A successor that died before the commit is none. */
+static bool
+replace_prepared_step(struct master *m, struct replacing *r)
+{
+	struct slot *next = r->old->twin;
+	char text[256];
+
+	if (next->state != SLOT_WAITING && next->state != SLOT_FAILED && next->state != SLOT_IDLE)
+		return false;
+	snprintf(text, sizeof(text), "%s: the successor died before it took over: %s",
+	    r->old->label, next->page->last_exit);
+	slot_event(next, SLOT_ON_KILL);
+	replace_end(m, r, E_SYSTEM, text);
+	return true;
+}
+
+bool
+replace_all_are_prepared(const struct master *m)
+{
+	const struct replacing *r;
+
+	for (r = m->replacing; r != NULL; r = r->next)
+		if (r->phase != REPLACE_PREPARED || r->old->twin->state != SLOT_READY)
+			return false;
+	return true;
+}
+
 static bool
 replace_renewing_step(struct master *m, struct replacing *r)
 {
@@ -190,7 +216,7 @@ replace_step(struct master *m, struct replacing *r)
 	case REPLACE_RENEWING:
 		return replace_renewing_step(m, r);
 	case REPLACE_PREPARED:
-		return false;
+		return replace_prepared_step(m, r);
 	}
 	return false;
 }

@@ -265,3 +265,22 @@ Test(reload, an_old_worker_is_recycled_with_its_successor_ready_first)
 			   LABEL(cause, RECYCLE), 0) == 1);
 	cr_expect_eq(stage_page(&st, "http-0")->restarts, 0);
 }
+
+Test(reload, a_successor_that_dies_before_it_takes_over_fails_the_reload)
+{
+	pid_t zero;
+
+	start("", (const char *[]){ "--supervisor.ready_timeout=5s", NULL });
+	zero = stage_slot(&st, "http-0")->pid;
+	stage_mode(&st, "fetcher-rest",
+	    "once never"); /* holds the reload up after all successors are ready */
+	reload("[upstream]\ntimeout = 3s\n");
+	WAIT_FOR(5000, stage_count(&st, "fetcher-rest", "begin never") == 1);
+	WAIT_FOR(5000, stage_child(&st, "http-0.1") != 0 && stage_is_ready(&st, "http-0.1"));
+	stage_mode(&st, "http-0.1", "exit 70");
+	kill(stage_child(&st, "http-0.1"), SIGKILL);
+	WAIT_FOR(12000, stage_logged(&st, "the old configuration serves on"));
+	cr_expect_eq(stage_slot(&st, "http-0")->pid, zero);
+	cr_expect_eq(st.board->generation, 1);
+	WAIT_FOR(8000, serves("fetcher-rest", 1));
+}
