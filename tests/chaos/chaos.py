@@ -284,9 +284,9 @@ def run(seed, faults, only=None, quiet=False):
     summary(times)
     for name, why in skipped.items():
         print(f"  skip  {name}: {why}")
+    with contextlib.suppress(AssertionError):
+        scene.close()
     if not failed:
-        with contextlib.suppress(AssertionError):
-            scene.close()
         shutil.rmtree(scene.folder, ignore_errors=True)
     return passed, failed
 
