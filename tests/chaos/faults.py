@@ -1,0 +1,303 @@
+"""faults.py - what may go wrong, a class each.
+
+inject() brings it about, last() is how long it stays, heal() ends it. `bound`: seconds from then until all is whole.
+`dies`: the process `pid` of `slot` is replaced, and health has to tell. `cuts`, `refuses`: what clients may see meanwhile: a
+connection that ends without an answer, an error with a documented code. judge() asks what this fault alone promises.
+"""
+import contextlib
+import os
+import random
+import resource
+import signal
+import time
+
+import invariants
+import kernel
+import stage as stages
+from harness import Skip, check, equal, wait_for
+
+DEADLY = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL]
+CONTROL_FD = 3
+HANG_BOUND = stages.HANG_S + stages.DUMP_S + 2
+
+
+class Fault:
+    weight, bound, dies, cuts, refuses, hold = 1, 8.0, True, False, True, 0.0
+
+    def __init__(self, stage, rng):
+        self.stage, self.rng, self.gateway = stage, rng, stage.gateway
+        self.seat, self.slot, self.pid, self.what = None, None, None, ""
+        self.prepare()
+
+    def prepare(self):
+        self.victim()
+
+    def victim(self, *roles):
+        """A slot drawn by its name, so that the same seed draws the same; its process of the moment."""
+        seats = {seat.split(".")[0]: (seat, pid) for seat, pid in self.gateway.children().items()}
+        self.slot = self.rng.choice(sorted(s for s in seats if not roles or s.startswith(roles)))
+        self.seat, self.pid = seats[self.slot]
+        self.what, self.cuts = self.slot, self.slot.startswith("http")
+
+    def inject(self):
+        pass
+
+    def last(self):
+        time.sleep(self.hold)
+
+    def heal(self):
+        pass
+
+    def judge(self):
+        pass
+
+
+class Kill(Fault):
+    """A slot's process dies of a signal."""
+    weight = 6
+
+    def prepare(self):
+        self.victim()
+        self.signal = self.rng.choice(DEADLY)
+        self.what = f"{self.slot} {self.signal.name}"
+
+    def inject(self):
+        os.kill(self.pid, self.signal)
+
+    def judge(self):
+        wait_for(lambda: invariants.crash_reported(self.gateway.state, self.pid, int(self.signal)), 3,
+                 f"the report of pid {self.pid}, {self.signal.name}")
+
+
+class Terminate(Fault):
+    """Somebody other than the master asks a worker to end: it drains, and another comes."""
+    weight = 2
+
+    def inject(self):
+        os.kill(self.pid, signal.SIGTERM)
+
+
+class Stop(Fault):
+    """A process is stopped: found, aborted, replaced."""
+    weight, bound = 2, HANG_BOUND
+
+    def prepare(self):
+        self.victim()
+        self.dies = stages.FINDS_HANGS
+        self.hold = 0.0 if self.dies else 1.0
+
+    def inject(self):
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def heal(self):
+        if not self.dies:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
+
+
+class Loop(Stop):
+    """A process runs in circles: found, aborted, replaced."""
+
+    def inject(self):
+        kernel.spin(self.pid)
+
+    def heal(self):
+        if not self.dies:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+class NoDescriptors(Fault):
+    """An http worker may have one descriptor more, for a second."""
+    dies, hold = False, 1.0
+
+    def prepare(self):
+        self.victim("http")
+
+    def inject(self):
+        self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_NOFILE, len(kernel.descriptors(self.pid)) + 1)
+        self.shortage.__enter__()
+
+    def heal(self):
+        self.shortage.__exit__(None, None, None)
+
+
+class NoMemory(NoDescriptors):
+    """An http worker or the cache-writer gets no memory, for a second; it may die of it."""
+
+    def prepare(self):
+        self.victim("http", "cache-writer")
+
+    def inject(self):
+        self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_AS, kernel.mapped_bytes(self.pid) + (64 << 10))
+        self.shortage.__enter__()
+
+
+class NoProcesses(Fault):
+    """The system refuses a new process when one is needed."""
+
+    def inject(self):
+        self.told = self.gateway.log_path.stat().st_size
+        self.stage.forks.allow(1)
+        os.kill(self.pid, signal.SIGKILL)
+
+    def last(self):
+        def refused():
+            with open(self.gateway.log_path, "rb") as log:
+                log.seek(self.told)
+                return b"no process" in log.read()
+        wait_for(refused, 3, "the refusal to be logged")
+
+    def heal(self):
+        with contextlib.suppress(Skip):
+            self.stage.forks.allow("max")
+
+
+class FullDisk(Fault):
+    """The state directory is full: what is not kept is counted."""
+    dies, bound = False, 15.0
+
+    def prepare(self):
+        self.what, self.hold = "state directory", 1 + self.rng.random()
+
+    def inject(self):
+        self.before = invariants.unaccounted(self.gateway)
+        self.stage.disk.fill()
+
+    def heal(self):
+        self.stage.disk.empty()
+
+    def judge(self):
+        """As much time as it takes to see a moment in which no call is on its way to the journal."""
+        wait_for(lambda: invariants.unaccounted(self.gateway) <= self.before, 5,
+                 f"no upstream call to be lost silently; {invariants.unaccounted(self.gateway) - self.before:.0f} are")
+        wait_for(lambda: invariants.sum_of(self.gateway, "journal_lag_records") < 2000, 15, "the store to follow the journal again")
+
+
+class Channel(Fault):
+    """What is said in a worker's name on one of its channels."""
+    bound = 8.0
+
+    def prepare(self):
+        self.victim()
+        fds = kernel.channels(self.pid)
+        check(CONTROL_FD in fds, f"{self.slot}: descriptor 3 is not its control channel: {fds}")
+        # Half of it on the control channel: there the master listens.
+        self.fd = CONTROL_FD if self.rng.random() < 0.5 else fds[self.rng.randrange(len(fds))]
+        self.dies, self.cuts = self.fd == CONTROL_FD, True
+        self.what = f"{self.slot} fd {self.fd}"
+
+    def say(self, data, seconds=3.0):
+        """All of it, as long as the other side listens; the description is the worker's: it stays as it is."""
+        end = time.monotonic() + seconds
+        with kernel.stolen_socket(self.pid, self.fd) as s, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while data and time.monotonic() < end:
+                try:
+                    data = data[s.send(data, 0x40):]        # MSG_DONTWAIT
+                except BlockingIOError:
+                    time.sleep(0.001)
+
+
+class Garbage(Channel):
+    """Random bytes."""
+    weight = 2
+
+    def inject(self):
+        # The first four are a length above the limit: what is no message is known at once.
+        self.say(bytes([self.rng.randrange(0x20, 0x80)]) + self.rng.randbytes(self.rng.randrange(8, 20000)))
+
+
+class Flood(Channel):
+    """A great many messages that are right, each for itself."""
+    weight = 2
+
+    def inject(self):
+        one = bytes([0x92, 37, 1]) if self.rng.random() < 0.5 else bytes([0x92, 44, 0xCD, 0x7F, 0xFF])     # ready, peer_lost
+        frame = (len(one) * 50).to_bytes(4, "big") + one * 50
+        self.say(frame * 2000)
+
+
+class Reload(Fault):
+    """Every http worker is replaced, and whoever a new setting concerns. No client may see it."""
+    weight, dies, refuses = 2, False, False
+
+    def prepare(self):
+        self.what = "all"
+
+    def inject(self):
+        self.told(self.stage.ctl("reload"))
+
+    def told(self, r):
+        equal(r.returncode, 0, f"opitios-ctl: {r.stdout}{r.stderr}")
+
+
+class Upgrade(Reload):
+    """The master becomes its executable anew, and so do the workers; the fetcher is gone for a moment."""
+    refuses, bound = True, 12.0
+
+    def inject(self):
+        self.told(self.stage.ctl("upgrade"))
+
+
+class Restart(Reload):
+    """opitios-ctl restart SLOT: it is another process, without a client's noticing when it is an http worker."""
+
+    def prepare(self):
+        self.victim()
+        self.cuts, self.refuses = False, not self.slot.startswith("http")
+
+    def inject(self):
+        self.told(self.stage.ctl("restart", self.slot))
+        self.stage.changes(self.slot, self.pid, 5)
+
+
+class Scale(Reload):
+    """More or fewer http workers, and then as many as before."""
+
+    def prepare(self):
+        self.wanted = self.stage.workers
+        self.number = self.rng.choice([n for n in (1, 2, 3, 4) if n != self.wanted])
+        self.what = f"http {self.number}"
+
+    def inject(self):
+        self.told(self.stage.ctl("scale", "http", str(self.number)))
+        self.stage.workers = self.number
+        try:
+            wait_for(self.stage.is_whole, 8, f"{self.number} http workers", 0.005)
+        finally:
+            self.stage.workers = self.wanted
+
+    def heal(self):
+        self.told(self.stage.ctl("scale", "http", str(self.wanted)))
+
+
+class KillAll(Fault):
+    """Everybody dies at once."""
+
+    def prepare(self):
+        self.victim("http")
+        self.what = "all workers"
+
+    def inject(self):
+        for pid in self.gateway.children().values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+class ReloadUnderFire(Reload):
+    """Workers die while others are being replaced: the reload ends, either way, and leaves one generation."""
+    cuts = refuses = True
+
+    def prepare(self):
+        self.what, self.shots = "three shots", random.Random(self.rng.random())
+
+    def inject(self):
+        self.gateway.process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(self.shots.choice(sorted(self.gateway.children().items()))[1], signal.SIGKILL)
+            time.sleep(self.shots.random() * 0.02)
+
+
+KINDS = {c.__name__: c for c in (Kill, Terminate, Stop, Loop, NoDescriptors, NoMemory, NoProcesses, FullDisk, Garbage, Flood,
+                                 Reload, Upgrade, Restart, Scale, KillAll, ReloadUnderFire)}
