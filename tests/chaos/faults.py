@@ -7,8 +7,10 @@ connection that ends without an answer, an error with a documented code. judge()
 import contextlib
 import os
 import random
+import re
 import resource
 import signal
+import socket
 import time
 
 import invariants
@@ -107,23 +109,55 @@ class Loop(Stop):
                 os.kill(self.pid, signal.SIGKILL)
 
 
+def crowd(port, request, number, seconds):
+    """So many clients at once, each with this request; what those that got an answer read, after so many seconds."""
+    sockets, found = [], []
+    try:
+        for _ in range(number):
+            with contextlib.suppress(OSError):
+                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=2))
+                sockets[-1].setblocking(False)
+                sockets[-1].send(request)
+        time.sleep(seconds)
+        for s in sockets:
+            with contextlib.suppress(OSError):
+                found.append(s.recv(1 << 16))
+    finally:
+        for s in sockets:
+            s.close()
+    return found
+
+
 class NoDescriptors(Fault):
-    """An http worker may have one descriptor more, for a second."""
+    """An http worker may have one descriptor more, for a second, while more clients come."""
     dies, hold = False, 1.0
 
     def prepare(self):
         self.victim("http")
 
     def inject(self):
+        self.before = self.refusals()
         self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_NOFILE, len(kernel.descriptors(self.pid)) + 1)
         self.shortage.__enter__()
+
+    def refusals(self):
+        return invariants.sum_of(self.gateway, "http_connections_dropped_total", worker=self.slot, drop="limit")
+
+    def last(self):
+        for got in crowd(self.gateway.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 24, self.hold):
+            check(got == b"" or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), "an answer:", got[:80])
 
     def heal(self):
         self.shortage.__exit__(None, None, None)
 
+    def judge(self):
+        check(self.refusals() > self.before, self.slot, "counts nobody whom it refused")
+        check(kernel.exists(self.pid), self.slot, "died for want of a descriptor")
 
-class NoMemory(NoDescriptors):
-    """An http worker or the cache-writer gets no memory, for a second; it may die of it."""
+
+class NoMemory(Fault):
+    """An http worker or the cache-writer gets no memory, for a second, while it needs some; it may die of it."""
+    dies, hold = False, 1.0
 
     def prepare(self):
         self.victim("http", "cache-writer")
@@ -131,6 +165,14 @@ class NoMemory(NoDescriptors):
     def inject(self):
         self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_AS, kernel.mapped_bytes(self.pid) + (64 << 10))
         self.shortage.__enter__()
+
+    def last(self):
+        """Clients who ask for a great deal and do not read."""
+        crowd(self.gateway.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 60, 16, self.hold)
+
+    def heal(self):
+        self.shortage.__exit__(None, None, None)
+        self.what += "" if kernel.exists(self.pid) else " died"
 
 
 class NoProcesses(Fault):
@@ -161,16 +203,15 @@ class FullDisk(Fault):
         self.what, self.hold = "state directory", 1 + self.rng.random()
 
     def inject(self):
-        self.before = invariants.unaccounted(self.gateway)
+        self.before = invariants.unaccounted(self.gateway, stages.BARS)
         self.stage.disk.fill()
 
     def heal(self):
         self.stage.disk.empty()
 
     def judge(self):
-        """As much time as it takes to see a moment in which no call is on its way to the journal."""
-        wait_for(lambda: invariants.unaccounted(self.gateway) <= self.before, 5,
-                 f"no upstream call to be lost silently; {invariants.unaccounted(self.gateway) - self.before:.0f} are")
+        now = lambda: invariants.unaccounted(self.gateway, stages.BARS)
+        wait_for(lambda: now() == self.before, 5, f"as many records to be kept or told as dropped as there were; {now() - self.before:.0f} were lost")
         wait_for(lambda: invariants.sum_of(self.gateway, "journal_lag_records") < 2000, 15, "the store to follow the journal again")
 
 
@@ -186,6 +227,15 @@ class Channel(Fault):
         self.fd = CONTROL_FD if self.rng.random() < 0.5 else fds[self.rng.randrange(len(fds))]
         self.dies, self.cuts = self.fd == CONTROL_FD, True
         self.what = f"{self.slot} fd {self.fd}"
+        self.told = self.gateway.log_path.stat().st_size
+
+    def last(self):
+        """Whoever listens says so."""
+        def refused():
+            with open(self.gateway.log_path, "rb") as log:
+                log.seek(self.told)
+                return re.search(rb"refused: |floods", log.read())
+        wait_for(refused, 3, f"somebody to refuse what {self.what} says")
 
     def say(self, data, seconds=3.0):
         """All of it, as long as the other side listens; the description is the worker's: it stays as it is."""
@@ -212,7 +262,8 @@ class Flood(Channel):
     weight = 2
 
     def inject(self):
-        one = bytes([0x92, 37, 1]) if self.rng.random() < 0.5 else bytes([0x92, 44, 0xCD, 0x7F, 0xFF])     # ready, peer_lost
+        # ready, of generation 1; or peer_lost, of link 32767, which nobody has, with no error
+        one = bytes([0x92, 37, 1]) if self.rng.random() < 0.5 else bytes([0x93, 44, 0xCD, 0x7F, 0xFF, 0])
         frame = (len(one) * 50).to_bytes(4, "big") + one * 50
         self.say(frame * 2000)
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import resource
 import socket
+import struct
 import subprocess
 
 from harness import BUILD, Skip
@@ -63,7 +64,7 @@ def spin(pid):
 
 
 def stolen_socket(pid, fd):
-    """A duplicate of a process's socket; None when it is no Unix stream: there nobody expects messages."""
+    """A duplicate of a process's socket; None when it is no channel: those are pairs that the master made."""
     pidfd = LIBC.syscall(SYS_PIDFD_OPEN, pid, 0)
     if pidfd < 0:
         raise Skip(f"pidfd_open: {os.strerror(ctypes.get_errno())}")
@@ -75,14 +76,16 @@ def stolen_socket(pid, fd):
         os.close(pidfd)
     s = socket.socket(fileno=mine)
     with contextlib.suppress(OSError):
-        if s.family == socket.AF_UNIX and s.type == socket.SOCK_STREAM and not s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return s
+        if s.family == socket.AF_UNIX and s.type == socket.SOCK_STREAM:
+            maker, _, _ = struct.unpack("iII", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            if maker not in (0, pid):
+                return s
     s.close()
     return None
 
 
 def channels(pid):
-    """Descriptor numbers of a worker that are channels: Unix sockets with somebody at the other end."""
+    """Descriptor numbers of a worker that are channels: Unix sockets with another process at the other end."""
     found = []
     for fd in sorted(map(int, descriptors(pid))):
         with contextlib.suppress(OSError):
