@@ -52,7 +52,7 @@ class Run:
         self.failed += 1
         self.say(f"  FAIL seed {self.seed}, {self.now}: {type(e).__name__}: {str(e)[:1500]}")
         only = f" --only {','.join(self.names)}" if self.names != sorted(KINDS) else ""
-        self.say(f"  to repeat it: tests/chaos/chaos.py --seed {self.seed} --faults {self.faults}{only}")
+        self.say(f"  kept in {self.folder}; to repeat it: tests/chaos/chaos.py --seed {self.seed} --faults {self.faults}{only}")
         if stage:
             for p in stage.problems()[:10]:
                 self.say("  problem:", p[:300])
@@ -61,7 +61,8 @@ class Run:
 
     def all(self):
         self.say(f"  seed {self.seed}, {self.faults} faults")
-        scene, stage, self.now = Scene("chaos2"), None, "the start"
+        scene, stage, self.now = Scene("chaos"), None, "the start"
+        self.folder = scene.folder
         try:
             stage = Stage(scene)
             for index in range(self.faults):

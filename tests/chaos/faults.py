@@ -2,7 +2,8 @@
 
 inject() brings it about, last() is how long it stays, heal() ends it. `bound`: seconds from then until all is whole.
 `dies`: the process `pid` of `slot` is replaced, and health has to tell. `cuts`, `refuses`: what clients may see meanwhile: a
-connection that ends without an answer, an error with a documented code. judge() asks what this fault alone promises.
+connection that ends without an answer, an error with a documented code; `crosses`: one that was kept and at rest is closed
+just as its next request is on its way. judge() asks what this fault alone promises.
 """
 import contextlib
 import os
@@ -24,7 +25,8 @@ HANG_BOUND = stages.HANG_S + stages.DUMP_S + 2
 
 
 class Fault:
-    weight, bound, dies, cuts, refuses, hold = 1, 8.0, True, False, True, 0.0
+    weight, bound, hold, dies = 1, 8.0, 0.0, True
+    cuts, crosses, refuses = False, False, True
 
     def __init__(self, stage, rng):
         self.stage, self.rng, self.gateway = stage, rng, stage.gateway
@@ -74,6 +76,10 @@ class Kill(Fault):
 class Terminate(Fault):
     """Somebody other than the master asks a worker to end: it drains, and another comes."""
     weight = 2
+
+    def prepare(self):
+        self.victim()
+        self.cuts, self.crosses = False, True
 
     def inject(self):
         os.kill(self.pid, signal.SIGTERM)
@@ -143,15 +149,23 @@ class NoDescriptors(Fault):
     def refusals(self):
         return invariants.sum_of(self.gateway, "http_connections_dropped_total", worker=self.slot, drop="limit")
 
+    def accepted(self):
+        return invariants.sum_of(self.gateway, "http_connections_accepted_total", worker=self.slot)
+
     def last(self):
-        for got in crowd(self.gateway.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 24, self.hold):
-            check(got == b"" or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), "an answer:", got[:80])
+        """Which worker takes a client is not for us to say: crowds come until it had one too many."""
+        end, self.crowds, self.taken = time.monotonic() + self.hold, 0, self.accepted()
+        while self.crowds < 6 and (time.monotonic() < end or self.refusals() == self.before):
+            self.crowds += 1
+            for got in crowd(self.gateway.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 24, self.hold / 3):
+                check(got == b"" or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), "an answer:", got[:80])
 
     def heal(self):
         self.shortage.__exit__(None, None, None)
 
     def judge(self):
-        check(self.refusals() > self.before, self.slot, "counts nobody whom it refused")
+        check(self.refusals() > self.before, self.slot, "counts nobody whom it refused, of", self.crowds, "times 24 that came and",
+              self.accepted() - self.taken, "whom it took")
         check(kernel.exists(self.pid), self.slot, "died for want of a descriptor")
 
 
@@ -270,7 +284,7 @@ class Flood(Channel):
 
 class Reload(Fault):
     """Every http worker is replaced, and whoever a new setting concerns. No client may see it."""
-    weight, dies, refuses = 2, False, False
+    weight, dies, crosses, refuses = 2, False, True, False
 
     def prepare(self):
         self.what = "all"

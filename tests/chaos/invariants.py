@@ -29,11 +29,12 @@ def documented():
 class Window:
     """A time in which something is broken on purpose, and what clients may see of it."""
 
-    def __init__(self, cuts, refuses):
-        self.begin, self.end, self.cuts, self.refuses = time.monotonic(), float("inf"), cuts, refuses
+    def __init__(self, fault):
+        self.fault, self.begin, self.end = fault, time.monotonic(), float("inf")
 
     def explains(self, kind, since, now):
-        allowed = self.cuts if kind == "cut" else self.refuses
+        f = self.fault
+        allowed = {"cut": f.cuts, "crossed": f.cuts or f.crosses, "refused": f.refuses}[kind]
         return allowed and self.begin <= now and since <= self.end + (GRACE if kind == "refused" else 0)
 
 
@@ -65,8 +66,9 @@ class Asker(threading.Thread):
                 self.drop()
         except LOST as e:
             self.drop()
-            # Of a kept connection both sides may be right: it was closed while the request was on its way.
-            self.load.lost(path, f"{type(e).__name__}: {e}", since, fresh)
+            # A kept connection may be closed while a request is on its way: neither side is wrong, it is sent again.
+            crossed = not fresh and isinstance(e, (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError))
+            self.load.lost("crossed" if crossed else "cut", path, f"{type(e).__name__}: {e}", since)
 
     def drop(self):
         if self.client:
@@ -78,7 +80,7 @@ class Load:
     def __init__(self, gateway, paths, clients=4):
         self.port, self.paths, self.codes = gateway.port, paths, documented()
         self.over, self.running, self.lock = threading.Event(), threading.Event(), threading.Lock()
-        self.good, self.refused, self.cut, self.windows, self.problems = 0, {}, 0, [], []
+        self.good, self.refused, self.ended, self.windows, self.problems = 0, {}, {"cut": 0, "crossed": 0}, [], []
         self.right = {}
         for p in paths:
             a = gateway.ask(p)
@@ -105,10 +107,10 @@ class Load:
         with self.lock:
             self.refused[code] = self.refused.get(code, 0) + 1
 
-    def lost(self, path, how, since, fresh):
-        self.note("cut", path, how + ("" if fresh else " on a kept connection"), since)
+    def lost(self, kind, path, how, since):
+        self.note(kind, path, f"{how} ({kind})", since)
         with self.lock:
-            self.cut += 1
+            self.ended[kind] += 1
 
     def note(self, kind, path, how, since):
         now = time.monotonic()
@@ -121,8 +123,8 @@ class Load:
         with self.lock:
             self.problems.append(text)
 
-    def window(self, cuts, refuses):
-        w = Window(cuts, refuses)
+    def window(self, fault):
+        w = Window(fault)
         with self.lock:
             self.windows = self.windows[-40:] + [w]
         return w

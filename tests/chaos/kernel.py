@@ -99,7 +99,7 @@ class Fork:
     """A pids control group in which processes can be made to run out."""
 
     def __init__(self, pids):
-        self.group, self.why = PIDS_GROUP / f"opitios-chaos2-{os.getpid()}-{pids[0]}", None
+        self.group, self.why = PIDS_GROUP / f"opitios-chaos-run-{os.getpid()}-{pids[0]}", None
         try:
             self.group.mkdir()
             for pid in pids:

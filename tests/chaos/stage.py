@@ -83,7 +83,7 @@ class Stage:
 
     def one(self, fault):
         """Brings the fault about, heals it, waits until all is whole, and asks whether all that must hold held."""
-        window = self.load.window(fault.cuts, fault.refuses)
+        window = self.load.window(fault)
         begun = time.monotonic()
         try:
             fault.inject()
@@ -95,7 +95,6 @@ class Stage:
         healed = time.monotonic()
         wait_for(self.is_whole, fault.bound, f"all to be whole: {fault.what}", 0.005)
         window.end = time.monotonic()
-        window.cuts, window.refuses = fault.cuts, fault.refuses
         self.judge(fault)
         return window.end - begun, window.end - healed
 
@@ -128,7 +127,7 @@ class Stage:
         invariants.nothing_left(g.state)
         invariants.alarms(g.log_path)
         equal(self.problems(), [], "problems")
-        return (f"{self.load.good} right answers, refused {self.load.refused or 'none'}, {self.load.cut} connections lost to faults; "
+        return (f"{self.load.good} right answers, refused {self.load.refused or 'none'}, {self.load.ended} connections lost; "
                 f"{self.scraper.scrapes} scrapes, {self.scraper.missed} missed; {stored} records stored once each, {dropped:.0f} told as dropped")
 
     def close(self):
