@@ -17,4 +17,3 @@ include tests/unit/fetcher/module.mk
 include tests/unit/http_worker/module.mk
 endif
 include tests/fuzz/module.mk
-include tests/chaos/module.mk
