@@ -37,6 +37,8 @@ int	 journal_sync_begin(struct journal *) MUST_CHECK;
 void	 journal_passed(struct journal *, uint64_t sequence);
 uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
 uint64_t journal_bytes(const struct journal *);
+/* Records of this type that reached its files since it was opened: of a write that failed, some did. */
+uint64_t journal_kept(const struct journal *, enum msg_type);
 
 struct journal_record {
 	uint64_t	 sequence;

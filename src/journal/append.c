@@ -90,6 +90,7 @@ chunk_write(struct journal *j, size_t len, size_t count)
 		one = record_bytes(bytes + whole);
 		if (whole + one > done)
 			break;
+		j->kept[record_type(bytes + whole)]++;
 		whole += one;
 		n++;
 	}
@@ -337,4 +338,10 @@ uint64_t
 journal_bytes(const struct journal *j)
 {
 	return j->closed_bytes + (j->fd >= 0 ? j->size : 0);
+}
+
+uint64_t
+journal_kept(const struct journal *j, enum msg_type type)
+{
+	return (unsigned)type < MSG_TYPE_MAX ? j->kept[type] : 0;
 }

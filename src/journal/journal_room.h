@@ -69,6 +69,7 @@ int	 segment_header_load(int fd, struct segment_header *) MUST_CHECK;
 void	 record_begin(uint8_t *out, enum msg_type, unsigned version, size_t payload_len, int64_t now_ns);
 void	 record_seal(uint8_t *out, uint64_t sequence);
 size_t	 record_bytes(const uint8_t *sealed);	/* header and payload of a record made by us */
+enum msg_type record_type(const uint8_t *sealed);
 enum record_state record_check(const uint8_t *, size_t len, struct record_view *);
 /* First good record at or behind *at: 1 and *at moved, or 0. */
 int	 record_find(const uint8_t *, size_t len, size_t *at, struct record_view *);
@@ -118,6 +119,7 @@ struct journal {
 	struct buf	 gathered;	/* records without sequence and checksum yet */
 	size_t		 gathered_count;
 	size_t		 lost;		/* not yet reported by a flush */
+	uint64_t	 kept[MSG_TYPE_MAX]; /* since it was opened, by type */
 	bool		 torn;		/* bytes behind `size` could not be cut yet */
 	bool		 dirty;		/* written since the last sync */
 	bool		 dir_dirty;	/* a segment was made since */

@@ -53,6 +53,12 @@ record_bytes(const uint8_t *sealed)
 	return RECORD_HEADER + (size_t)get(sealed + 8, 4);
 }
 
+enum msg_type
+record_type(const uint8_t *sealed)
+{
+	return (enum msg_type)get(sealed + 12, 2);
+}
+
 void
 record_seal(uint8_t *out, uint64_t sequence)
 {

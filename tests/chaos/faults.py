@@ -1,253 +1,372 @@
-"""faults.py - what may go wrong with a gateway, and how it is brought about. Each fault is a class with inject(), which
-returns after it is healed; `cuts` says that clients may lose what a worker held. Skip: not on this machine."""
+"""faults.py - what may go wrong, a class each.
+
+inject() brings it about, last() is how long it stays, heal() ends it. `bound`: seconds from then until all is whole.
+`dies`: the process `pid` of `slot` is replaced, and health has to tell. `cuts`, `refuses`: what clients may see meanwhile: a
+connection that ends without an answer, an error with a documented code; `crosses`: one that was kept and at rest is closed
+just as its next request is on its way. judge() asks what this fault alone promises.
+"""
 import contextlib
-import ctypes
 import os
-import pathlib
+import random
+import re
 import resource
 import signal
 import socket
-import subprocess
 import time
 
-from harness import BUILD, Skip, wait_for
+import invariants
+import kernel
+import stage as stages
+from harness import BUILD, Skip, check, equal, wait_for
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-PIDFD_OPEN, PIDFD_GETFD = 434, 438
-HELD = 0.6  # seconds a shortage lasts
-
-
-def limit(pid, what, soft):
-    """The old soft limit; the hard one stays."""
-    old = resource.prlimit(pid, what)
-    resource.prlimit(pid, what, (soft, old[1]))
-    return old
-
-
-def ctl(g, *words, timeout=40):
-    return subprocess.run([BUILD / "opitios-ctl", "--state-dir", str(g.state), *words], capture_output=True, text=True,
-                          timeout=timeout)
+DEADLY = [signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL]
+# Sanitizers report the others as the program's own, and map more than any limit allows.
+SANITIZED = b"__asan_init" in (BUILD / "http").read_bytes()
+CONTROL_FD = 3
+HANG_BOUND = stages.HANG_S + stages.DUMP_S + 2
 
 
 class Fault:
-    cuts = True        # an http worker may go down with requests in hand
-    deaths = 1         # at least so many processes are replaced unasked
-    seconds = 6.0      # in which everything must be whole again
+    weight, bound, hold, dies = 1, 8.0, 0.0, True
+    cuts, crosses, refuses = False, False, True
 
-    def __init__(self, stage, random):
-        self.stage, self.random, self.what = stage, random, ""
+    def __init__(self, stage, rng):
+        self.stage, self.rng, self.gateway = stage, rng, stage.gateway
+        self.seat, self.slot, self.pid, self.what = None, None, None, ""
+        self.prepare()
+
+    def prepare(self):
+        self.victim()
 
     def victim(self, *roles):
-        """A live worker: its seat's name and pid."""
-        found = [(s, p) for s, p in self.stage.gateway.children().items() if not roles or s.split("-")[0] in roles]
-        slot, pid = self.random.choice(sorted(found))
-        self.what = slot
-        self.cuts = slot.startswith("http")
-        return slot, pid
+        """A slot drawn by its name, so that the same seed draws the same; its process of the moment."""
+        seats = {seat.split(".")[0]: (seat, pid) for seat, pid in self.gateway.children().items()}
+        self.slot = self.rng.choice(sorted(s for s in seats if not roles or s.startswith(roles)))
+        self.seat, self.pid = seats[self.slot]
+        self.what, self.cuts = self.slot, self.slot.startswith("http")
+
+    def inject(self):
+        pass
+
+    def last(self):
+        time.sleep(self.hold)
+
+    def heal(self):
+        pass
+
+    def judge(self):
+        pass
 
 
 class Kill(Fault):
+    """A slot's process dies of a signal."""
+    weight = 6
+
+    def prepare(self):
+        self.victim()
+        self.signal = self.rng.choice(DEADLY[:2] if SANITIZED else DEADLY)
+        self.what = f"{self.slot} {self.signal.name}"
+
     def inject(self):
-        number = self.random.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL])
-        slot, pid = self.victim()
-        self.what = f"{slot} {number.name}"
-        os.kill(pid, number)
+        os.kill(self.pid, self.signal)
+
+    def judge(self):
+        wait_for(lambda: invariants.crash_reported(self.gateway.state, self.pid, int(self.signal)), 3,
+                 f"the report of pid {self.pid}, {self.signal.name}")
 
 
 class Terminate(Fault):
-    deaths = 1
+    """Somebody other than the master asks a worker to end: it drains, and another comes."""
+    weight = 2
+
+    def prepare(self):
+        self.victim()
+        self.cuts, self.crosses = False, True
 
     def inject(self):
-        _, pid = self.victim()
-        os.kill(pid, signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
 
 
 class Stop(Fault):
-    """Found by the hang detection, which also takes a stopped process for what it is."""
-    def inject(self):
-        _, pid = self.victim()
-        os.kill(pid, signal.SIGSTOP)
+    """A process is stopped: found, aborted, replaced."""
+    weight, bound = 2, HANG_BOUND
 
-
-class Loop(Fault):
-    def inject(self):
-        _, pid = self.victim()
-        r = subprocess.run([str(BUILD / "inject"), str(pid)], capture_output=True, text=True)
-        if r.returncode == 77 or "not permitted" in r.stderr:
-            raise Skip(r.stderr.strip())
-
-
-class NoDescriptors(Fault):
-    """An http worker may open no descriptor more for a while: it says 503 to some, and goes on after."""
-    deaths = 0
+    def prepare(self):
+        self.victim()
+        self.dies = stages.FINDS_HANGS
+        self.hold = 0.0 if self.dies else 1.0
 
     def inject(self):
-        slot, pid = self.victim("http")
-        old = limit(pid, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{pid}/fd")))
-        time.sleep(HELD)
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def heal(self):
+        if not self.dies:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
 
 
-class NoMemory(Fault):
-    """A worker may map nothing more for a while; it may die of it."""
-    deaths = 0
-
-    def inject(self):
-        _, pid = self.victim("http", "cache")
-        size = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[0]) * 4096
-        old = limit(pid, resource.RLIMIT_AS, size + 64 * 1024)
-        time.sleep(HELD)
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_AS, old)
-
-
-class NoProcesses(Fault):
-    """A worker dies while the system gives the master no process."""
-    def inject(self):
-        group = pathlib.Path("/sys/fs/cgroup/pids")
-        if not (group / "cgroup.procs").exists():
-            raise Skip("there is no pids control group here")
-        own = group / f"opitios-chaos-{os.getpid()}"
-        try:
-            own.mkdir(exist_ok=True)
-            for pid in [self.stage.gateway.process.pid, *self.stage.gateway.children().values()]:
-                (own / "cgroup.procs").write_text(str(pid))
-        except OSError as e:
-            raise Skip(f"pids control group: {e}") from e
-        self.stage.groups.add(own)
-        try:
-            _, pid = self.victim()
-            (own / "pids.max").write_text("1")
-            os.kill(pid, signal.SIGKILL)
-            wait_for(lambda: "no process" in self.stage.gateway.tail(6000), 3, "the system's refusal")
-        finally:
-            (own / "pids.max").write_text("max")
-
-
-class FullDisk(Fault):
-    """Nothing can be written to the state directory for a while."""
-    cuts, deaths, seconds = False, 0, 15.0
+class Loop(Stop):
+    """A process runs in circles: found, aborted, replaced."""
 
     def inject(self):
-        if not self.stage.mounted:
-            raise Skip("no file system of its own can be mounted")
-        ballast, self.what = self.stage.gateway.state / "ballast", "state directory"
-        with open(ballast, "wb", buffering=0) as f, contextlib.suppress(OSError):
-            while True:
-                f.write(bytes(1 << 20))
-        time.sleep(HELD)
-        ballast.unlink()
+        kernel.spin(self.pid)
+
+    def heal(self):
+        if not self.dies:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
 
-def stolen_sockets(pid):
-    """Duplicates of a process's Unix sockets: what is written to one its peer takes for the process's own word."""
-    pidfd = LIBC.syscall(PIDFD_OPEN, pid, 0)
-    if pidfd < 0:
-        raise Skip("descriptors of another process cannot be had")
-    found = []
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        fd = LIBC.syscall(PIDFD_GETFD, pidfd, int(name), 0)
-        if fd < 0:
-            continue
-        try:
-            s = socket.socket(fileno=fd)
-        except OSError:
-            os.close(fd)
-            continue
-        if s.family == socket.AF_UNIX and s.type == socket.SOCK_STREAM:
-            found.append(s)
-        else:
+def crowd(port, request, number, seconds):
+    """So many clients at once, each with this request; what those that got an answer read, after so many seconds."""
+    sockets, found = [], []
+    try:
+        for _ in range(number):
+            with contextlib.suppress(OSError):
+                sockets.append(socket.create_connection(("127.0.0.1", port), timeout=2))
+                sockets[-1].setblocking(False)
+                sockets[-1].send(request)
+        time.sleep(seconds)
+        for s in sockets:
+            with contextlib.suppress(OSError):
+                found.append(s.recv(1 << 16))
+    finally:
+        for s in sockets:
             s.close()
-    os.close(pidfd)
     return found
 
 
-class Garbage(Fault):
-    """Bytes that are no message, in the name of a worker. One of its sockets may be its own affair, and nobody dies."""
-    deaths = 0
+class NoDescriptors(Fault):
+    """An http worker may have one descriptor more, for a second, while more clients come."""
+    dies, hold = False, 1.0
 
-    def payload(self):
-        return b"\x7f" + self.random.randbytes(self.random.randrange(5, 4000))
+    def prepare(self):
+        self.victim("http")
 
     def inject(self):
-        slot, pid = self.victim()
-        sockets = stolen_sockets(pid)
-        if not sockets:
-            raise Skip(f"{slot} has no channel to be had")
-        chosen = self.random.choice(sockets)
-        self.cuts = True  # whoever is on the other side may be told to go
-        chosen.setblocking(False)
-        told = self.stage.gateway.log_path.stat().st_size
-        with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
-            chosen.send(self.payload())
-        for s in sockets:
-            s.close()
-        with contextlib.suppress(AssertionError):
-            wait_for(lambda: self.stage.gateway.log_path.stat().st_size > told, 0.5, "what comes of it")
+        self.before = self.refusals()
+        self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_NOFILE, len(kernel.descriptors(self.pid)) + 1)
+        self.shortage.__enter__()
+
+    def refusals(self):
+        return invariants.sum_of(self.gateway, "http_connections_dropped_total", worker=self.slot, drop="limit")
+
+    def accepted(self):
+        return invariants.sum_of(self.gateway, "http_connections_accepted_total", worker=self.slot)
+
+    def last(self):
+        """Which worker takes a client is not for us to say: crowds come until it had one too many."""
+        end, self.crowds, self.taken = time.monotonic() + self.hold, 0, self.accepted()
+        while self.crowds < 6 and (time.monotonic() < end or self.refusals() == self.before):
+            self.crowds += 1
+            for got in crowd(self.gateway.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", 24, self.hold / 3):
+                check(got == b"" or got.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 ")), "an answer:", got[:80])
+
+    def heal(self):
+        self.shortage.__exit__(None, None, None)
+
+    def judge(self):
+        check(self.refusals() > self.before, self.slot, "counts nobody whom it refused, of", self.crowds, "times 24 that came and",
+              self.accepted() - self.taken, "whom it took")
+        check(kernel.exists(self.pid), self.slot, "died for want of a descriptor")
 
 
-class Flood(Garbage):
-    """A great many frames that announce more than there is."""
-    def payload(self):
-        return b"\x00\x00\x00\x05\xdd\xff\x00\x00\x00" * 20000
+class NoMemory(Fault):
+    """An http worker or the cache-writer gets no memory, for a second, while it needs some; it may die of it."""
+    dies, hold = False, 1.0
+
+    def prepare(self):
+        if SANITIZED:
+            raise Skip("sanitizers want more address space than there is")
+        self.victim("http", "cache-writer")
+
+    def inject(self):
+        self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_AS, kernel.mapped_bytes(self.pid) + (64 << 10))
+        self.shortage.__enter__()
+
+    def last(self):
+        """Clients who ask for a great deal and do not read."""
+        crowd(self.gateway.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 60, 16, self.hold)
+
+    def heal(self):
+        self.shortage.__exit__(None, None, None)
+        self.what += "" if kernel.exists(self.pid) else " died"
+
+
+class NoProcesses(Fault):
+    """The system refuses a new process when one is needed."""
+
+    def inject(self):
+        self.told = self.gateway.log_path.stat().st_size
+        self.stage.forks.allow(1)
+        os.kill(self.pid, signal.SIGKILL)
+
+    def last(self):
+        def refused():
+            with open(self.gateway.log_path, "rb") as log:
+                log.seek(self.told)
+                return b"no process" in log.read()
+        wait_for(refused, 3, "the refusal to be logged")
+
+    def heal(self):
+        with contextlib.suppress(Skip):
+            self.stage.forks.allow("max")
+
+
+class FullDisk(Fault):
+    """The state directory is full: what is not kept is counted."""
+    dies, bound = False, 15.0
+
+    def prepare(self):
+        self.what, self.hold = "state directory", 1 + self.rng.random()
+
+    def inject(self):
+        self.before = invariants.unaccounted(self.gateway, stages.BARS)
+        self.stage.disk.fill()
+
+    def heal(self):
+        self.stage.disk.empty()
+
+    def judge(self):
+        now = lambda: invariants.unaccounted(self.gateway, stages.BARS)
+        wait_for(lambda: now() == self.before, 5, f"as many records to be kept or told as dropped as there were; {now() - self.before:.0f} were lost")
+        wait_for(lambda: invariants.sum_of(self.gateway, "journal_lag_records") < 2000, 15, "the store to follow the journal again")
+
+
+class Channel(Fault):
+    """What is said in a worker's name on one of its channels."""
+    bound = 8.0
+
+    def prepare(self):
+        self.victim()
+        fds = kernel.channels(self.pid)
+        check(CONTROL_FD in fds, f"{self.slot}: descriptor 3 is not its control channel: {fds}")
+        # Half of it on the control channel: there the master listens.
+        self.fd = CONTROL_FD if self.rng.random() < 0.5 else fds[self.rng.randrange(len(fds))]
+        self.dies, self.cuts = self.fd == CONTROL_FD, True
+        self.what = f"{self.slot} fd {self.fd}"
+        self.told = self.gateway.log_path.stat().st_size
+
+    def last(self):
+        """Whoever listens says so."""
+        def refused():
+            with open(self.gateway.log_path, "rb") as log:
+                log.seek(self.told)
+                return re.search(rb"refused: |floods", log.read())
+        wait_for(refused, 3, f"somebody to refuse what {self.what} says")
+
+    def say(self, data, seconds=3.0):
+        """All of it, as long as the other side listens; the description is the worker's: it stays as it is."""
+        end = time.monotonic() + seconds
+        with kernel.stolen_socket(self.pid, self.fd) as s, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while data and time.monotonic() < end:
+                try:
+                    data = data[s.send(data, 0x40):]        # MSG_DONTWAIT
+                except BlockingIOError:
+                    time.sleep(0.001)
+
+
+class Garbage(Channel):
+    """Random bytes."""
+    weight = 2
+
+    def inject(self):
+        # The first four are a length above the limit: what is no message is known at once.
+        self.say(bytes([self.rng.randrange(0x20, 0x80)]) + self.rng.randbytes(self.rng.randrange(8, 20000)))
+
+
+class Flood(Channel):
+    """A great many messages that are right, each for itself."""
+    weight = 2
+
+    def inject(self):
+        # ready, of generation 1; or peer_lost, of link 32767, which nobody has, with no error
+        one = bytes([0x92, 37, 1]) if self.rng.random() < 0.5 else bytes([0x93, 44, 0xCD, 0x7F, 0xFF, 0])
+        frame = (len(one) * 50).to_bytes(4, "big") + one * 50
+        self.say(frame * 2000)
 
 
 class Reload(Fault):
-    cuts, deaths = False, 0
+    """Every http worker is replaced, and whoever a new setting concerns. No client may see it."""
+    weight, dies, crosses, refuses = 2, False, True, False
+
+    def prepare(self):
+        self.what = "all"
 
     def inject(self):
-        r = ctl(self.stage.gateway, "reload")
-        if r.returncode != 0 and "under way" not in r.stderr:
-            raise AssertionError(f"reload: {r.stderr}")
+        self.told(self.stage.ctl("reload"))
+
+    def told(self, r):
+        equal(r.returncode, 0, f"opitios-ctl: {r.stdout}{r.stderr}")
 
 
-class Upgrade(Fault):
-    cuts, deaths, seconds = False, 0, 10.0
-
-    def inject(self):
-        r = ctl(self.stage.gateway, "upgrade")
-        if r.returncode != 0 and "under way" not in r.stderr:
-            raise AssertionError(f"upgrade: {r.stderr}")
-
-
-class Restart(Fault):
-    cuts, deaths = False, 0
+class Upgrade(Reload):
+    """The master becomes its executable anew, and so do the workers; the fetcher is gone for a moment."""
+    refuses, bound = True, 12.0
 
     def inject(self):
-        slot, _ = self.victim()
-        self.cuts, self.what = False, slot.split(".")[0]
-        r = ctl(self.stage.gateway, "restart", self.what)
-        if r.returncode != 0:
-            raise AssertionError(f"restart {self.what}: {r.stderr}")
+        self.told(self.stage.ctl("upgrade"))
 
 
-class Scale(Fault):
-    cuts, deaths = False, 0
+class Restart(Reload):
+    """opitios-ctl restart SLOT: it is another process, without a client's noticing when it is an http worker."""
+
+    def prepare(self):
+        self.victim()
+        self.cuts, self.refuses = False, not self.slot.startswith("http")
 
     def inject(self):
-        n = self.random.choice([1, 2, 3, 4])
-        self.what = f"http {n}"
-        r = ctl(self.stage.gateway, "scale", "http", str(n))
-        if r.returncode != 0:
-            raise AssertionError(f"scale {n}: {r.stderr}")
-        self.stage.http_workers = n
+        self.told(self.stage.ctl("restart", self.slot))
+        self.stage.changes(self.slot, self.pid, 5)
 
 
-class ReloadUnderFire(Fault):
-    """A reload while workers are being killed: it succeeds or says why not, and leaves one generation."""
+class Scale(Reload):
+    """More or fewer http workers, and then as many as before."""
+
+    def prepare(self):
+        self.wanted = self.stage.workers
+        self.number = self.rng.choice([n for n in (1, 2, 3, 4) if n != self.wanted])
+        self.what = f"http {self.number}"
+
     def inject(self):
-        p = subprocess.Popen([BUILD / "opitios-ctl", "--state-dir", str(self.stage.gateway.state), "reload"],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(3):
+        self.told(self.stage.ctl("scale", "http", str(self.number)))
+        self.stage.workers = self.number
+        try:
+            wait_for(self.stage.is_whole, 8, f"{self.number} http workers", 0.005)
+        finally:
+            self.stage.workers = self.wanted
+
+    def heal(self):
+        self.told(self.stage.ctl("scale", "http", str(self.wanted)))
+
+
+class KillAll(Fault):
+    """Everybody dies at once."""
+
+    def prepare(self):
+        self.victim("http")
+        self.what = "all workers"
+
+    def inject(self):
+        for pid in self.gateway.children().values():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.victim()[1], signal.SIGKILL)
-            time.sleep(0.005)
-        p.wait(40)
-        self.cuts = True
+                os.kill(pid, signal.SIGKILL)
+
+
+class ReloadUnderFire(Reload):
+    """Workers die while others are being replaced: the reload ends, either way, and leaves one generation."""
+    cuts = refuses = True
+
+    def prepare(self):
+        self.what, self.shots = "three shots", random.Random(self.rng.random())
+
+    def inject(self):
+        self.gateway.process.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(self.shots.choice(sorted(self.gateway.children().items()))[1], signal.SIGKILL)
+            time.sleep(self.shots.random() * 0.02)
 
 
 KINDS = {c.__name__: c for c in (Kill, Terminate, Stop, Loop, NoDescriptors, NoMemory, NoProcesses, FullDisk, Garbage, Flood,
-                                 Reload, Upgrade, Restart, Scale, ReloadUnderFire)}
-# How often each is drawn: deaths are what a supervisor is for.
-WEIGHTS = {"Kill": 6, "Terminate": 2, "Stop": 2, "Loop": 2, "Garbage": 2, "Reload": 2, "ReloadUnderFire": 2}
+                                 Reload, Upgrade, Restart, Scale, KillAll, ReloadUnderFire)}

@@ -1,7 +1,7 @@
-/* inject.c - makes a process spin where it stands: for the faults of tests/chaos.
+/* inject.c - makes a running process spin where it stands.
  *
- * usage: inject PID. As a debugger does: the two bytes of a jump to itself are written over the next instruction, in
- * the process's own copy of its text.
+ * usage: chaos_inject PID. The way a debugger sets a breakpoint, two bytes are written over the instruction that comes
+ * next: a jump to itself. The kernel gives the process a private copy of that page, so others run on.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -9,38 +9,70 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/types.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 
-#define JUMP_TO_ITSELF 0xfeebu
+#define EXIT_SKIP 77 /* not to be had on this machine */
+
+#if defined(__x86_64__)
+static const unsigned char jump_to_itself[] = { 0xeb, 0xfe };
+
+static int
+fail(const char *what, pid_t pid)
+{
+	fprintf(stderr, "chaos_inject: %s of %d: %s\n", what, (int)pid, strerror(errno));
+	return errno == EPERM || errno == EACCES || errno == ENOSYS ? EXIT_SKIP : 1;
+}
+
+/* Of a process that is stopped and traced. */
+static int
+overwrite(pid_t pid)
+{
+	struct user_regs_struct regs;
+	void *at;
+	long word;
+
+	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0)
+		return fail("registers", pid);
+	at = (void *)(uintptr_t)regs.rip;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, pid, at, NULL);
+	if (errno != 0)
+		return fail("text", pid);
+	memcpy(&word, jump_to_itself, sizeof(jump_to_itself));
+	if (ptrace(PTRACE_POKETEXT, pid, at, (void *)word) != 0)
+		return fail("text", pid);
+	return 0;
+}
 
 int
 main(int argc, char **argv)
 {
-#if defined(__x86_64__)
-	struct user_regs_struct regs;
-	pid_t pid = argc == 2 ? atoi(argv[1]) : 0;
-	long word;
-	int status;
+	pid_t pid = argc == 2 ? (pid_t)atoi(argv[1]) : 0;
+	int status, r;
 
-	if (pid <= 0 || ptrace(PTRACE_ATTACH, pid, NULL, NULL) != 0 ||
-	    waitpid(pid, &status, 0) != pid) {
-		fprintf(
-		    stderr, "inject: %s: %s\n", argc == 2 ? argv[1] : "no PID", strerror(errno));
+	if (pid <= 1) {
+		fprintf(stderr, "usage: chaos_inject PID\n");
+		return 64;
+	}
+	if (ptrace(PTRACE_ATTACH, pid, NULL, NULL) != 0)
+		return fail("attaching", pid);
+	if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) {
+		fprintf(stderr, "chaos_inject: %d ended\n", (int)pid);
 		return 1;
 	}
-	errno = 0;
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0 ||
-	    ((word = ptrace(PTRACE_PEEKTEXT, pid, (void *)(uintptr_t)regs.rip, NULL)) == -1 &&
-		errno != 0) ||
-	    ptrace(PTRACE_POKETEXT, pid, (void *)(uintptr_t)regs.rip,
-		(void *)(uintptr_t)(((unsigned long)word & ~0xfffful) | JUMP_TO_ITSELF)) != 0)
-		fprintf(stderr, "inject: %s\n", strerror(errno));
-	ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	return 0;
-#else
-	(void)argc, (void)argv;
-	fprintf(stderr, "inject: not for this processor\n");
-	return 77;
-#endif
+	r = overwrite(pid);
+	/* The stop was ours: it goes on without the signal. */
+	if (ptrace(PTRACE_DETACH, pid, NULL, NULL) != 0 && r == 0)
+		r = fail("detaching", pid);
+	return r;
 }
+#else
+int
+main(void)
+{
+	fprintf(stderr, "chaos_inject: knows x86-64 only\n");
+	return EXIT_SKIP;
+}
+#endif

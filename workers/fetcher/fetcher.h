@@ -32,7 +32,7 @@ struct fetcher {
 	struct journal	*journal;	/* null in tests that need none */
 	bool		 journal_full;
 	bool		 journal_failing;
-	uint64_t	 gathered[LABEL_kind_COUNT];	/* records not flushed yet */
+	uint64_t	 counted[LABEL_kind_COUNT];	/* records that the journal keeps, as far as the metric knows */
 	bool		 refusing;	/* of what is gathered, something cannot be kept */
 	bool		 has_key;
 	bool		 draining;

@@ -51,10 +51,8 @@ publish_record(struct fetcher *f, enum msg_type type, const void *value)
 {
 	int r = journal_append(f->journal, type, value);
 
-	if (r == E_OK) {
-		f->gathered[publish_kind(type)]++;
+	if (r == E_OK)
 		return;
-	}
 	if (r != E_FULL)
 		log_error("journal: a record cannot be kept: %s", err_name(r));
 	else if (!f->journal_full)
@@ -63,14 +61,23 @@ publish_record(struct fetcher *f, enum msg_type type, const void *value)
 	publish_lose(f, 1);
 }
 
-/* What was gathered is in the journal now, or nowhere. */
+/* What was gathered is in the journal now, or nowhere; of a write that failed, the beginning is. */
 static void
-publish_count(struct fetcher *f, bool kept)
+publish_count(struct fetcher *f)
 {
-	for (unsigned i = 0; i < LABEL_kind_COUNT; i++) {
-		if (kept && f->gathered[i] > 0)
-			metric_add(&f->proc->stats, M_JOURNAL_RECORDS, i, 0, f->gathered[i]);
-		f->gathered[i] = 0;
+	static const enum msg_type types[] = { MSG_QUOTE, MSG_TRADE, MSG_BAR, MSG_GREEKS,
+		MSG_SNAPSHOT, MSG_CALL, MSG_MARKET_CLOCK };
+	uint64_t kept;
+	unsigned kind;
+
+	_Static_assert(sizeof(types) / sizeof(*types) == LABEL_kind_COUNT, "a kind of its own");
+	for (size_t i = 0; i < LABEL_kind_COUNT; i++) {
+		kind = publish_kind(types[i]);
+		kept = journal_kept(f->journal, types[i]);
+		if (kept > f->counted[kind])
+			metric_add(
+			    &f->proc->stats, M_JOURNAL_RECORDS, kind, 0, kept - f->counted[kind]);
+		f->counted[kind] = kept;
 	}
 }
 
@@ -128,7 +135,7 @@ publish_flush(struct fetcher *f, const struct exchange *e)
 			log_error("journal: cannot be written; %zu records are not kept", lost);
 		publish_lose(f, lost);
 	}
-	publish_count(f, r == E_OK);
+	publish_count(f);
 	f->journal_failing = r != E_OK;
 	publish_position(f);
 	r = f->refusing ? E_OVERLOADED : E_OK;

@@ -164,6 +164,8 @@ Test(append, a_disk_that_fills_up_costs_the_records_that_did_not_fit_and_says_ho
 	cr_expect_eq(journal_flush(j, &last, &lost), E_SYSTEM);
 	cr_expect_gt(last, base, "whole records that were written stay");
 	cr_expect_eq(lost, 100 - (last - base));
+	cr_expect_eq(
+	    journal_kept(j, MSG_TRADE), 110 - lost, "what is kept and what is lost is all");
 	limit_files(RLIM_INFINITY);
 	ids = last - base;
 	cr_expect_eq(help_append(j, 500, 3), last + 3, "without a gap");

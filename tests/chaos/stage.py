@@ -1,0 +1,145 @@
+"""stage.py - the gateway on its stage: state on a small disk, clients, a scraper; whether all is whole, and the last sum."""
+import contextlib
+import json
+import subprocess
+import time
+
+import invariants
+import kernel
+from harness import BUILD, ROOT, ask, check, equal, wait_for
+
+DEMO = ROOT / "recordings/matplotlib-daily"
+BARS = 3    # in each answer: so what the journal must hold follows from the number of calls
+PATHS = [f"/api/v1/stocks/GOOG/bars?timeframe=1Day&limit={BARS}&start=2007-0{n}-01" for n in range(1, 9)]
+HANG_S, DUMP_S = 1.0, 0.5
+# While pending.c stands in for it, nobody notices that a process stands still.
+FINDS_HANGS = not (ROOT / "src/master/pending.c").exists()
+SETTINGS = ("--freshness.bars=0", "--freshness.closed=0", "--supervisor.stable_after=10ms", "--supervisor.fail_deaths=1000",
+            f"--supervisor.hang_timeout={int(HANG_S * 1e3)}ms", f"--supervisor.dump_timeout={int(DUMP_S * 1e3)}ms",
+            "--supervisor.restart_ceiling=500ms", "--http.close_spread=100ms", "--journal.segment_bytes=256k")
+FREE_BYTES = 8 << 20     # what the disk must have left: else it would be full by itself
+DESCRIPTORS = 2
+
+
+class Stage:
+    def __init__(self, scene, workers=2):
+        self.workers, self.disk = workers, kernel.Disk(scene.folder / "state")
+        self.load = self.scraper = self.forks = None
+        try:
+            _, self.gateway = scene.pair(DEMO, workers=workers, settings=SETTINGS)
+            self.master = self.gateway.process.pid
+            wait_for(self.is_whole, 20, "the start")
+            self.forks = kernel.Fork([self.master, *self.gateway.children().values()])
+            self.load = invariants.Load(self.gateway, PATHS)
+            self.scraper = invariants.Scraper(self.gateway)
+            self.scraper.start()
+            wait_for(lambda: self.scraper.scrapes > 2, 5, "scrapes")
+            self.load.goes_on(20, 10)
+            self.baseline = len(kernel.descriptors(self.master))
+        except BaseException:
+            self.close()
+            raise
+
+    def problems(self):
+        return self.load.problems + self.scraper.problems
+
+    def ctl(self, *words, timeout=40):
+        return subprocess.run([BUILD / "opitios-ctl", "--state-dir", str(self.gateway.state), *words], capture_output=True,
+                              text=True, timeout=timeout)
+
+    def told(self):
+        """What health says of each slot; None while it cannot be asked, which is short."""
+        with contextlib.suppress(*invariants.LOST, KeyError, ValueError):
+            return self.gateway.admin_ask("/health/detailed", timeout=5).json
+
+    def is_whole(self):
+        check(self.gateway.process.poll() is None, "the master ended:", self.gateway.process.returncode)
+        d = self.told()
+        if d is None or d["draining"] or len(d["workers"]) != self.workers + 2:
+            return False
+        ready = {w["slot"]: w["pid"] for w in d["workers"] if w["state"] == "ready"}
+        seats = self.gateway.children()
+        alive = {seat.split(".")[0]: pid for seat, pid in seats.items()}
+        if len(ready) != self.workers + 2 or ready != alive or len(seats) != len(alive):
+            return False
+        with contextlib.suppress(*invariants.LOST):
+            return (self.gateway.admin_ask("/readyz", timeout=5).status == 200 and
+                    all(ask(self.gateway.port, PATHS[0], timeout=5).status == 200 for _ in range(2 * self.workers)))
+        return False
+
+    def changes(self, slot, pid, seconds):
+        """Waits until health tells that this process is not the slot's ready one any more; it may not after it is gone."""
+        def changed():
+            gone = not kernel.exists(pid)
+            d = self.told()
+            if d is None:
+                return False
+            for w in d["workers"]:
+                if w["slot"] == slot and w["pid"] == pid and w["state"] == "ready":
+                    check(not gone, f"health says that {slot} is ready as pid {pid}, which is gone")
+                    return False
+            return True
+        wait_for(changed, seconds, f"health to tell of {slot}, pid {pid}", 0.002)
+
+    def one(self, fault):
+        """Brings the fault about, heals it, waits until all is whole, and asks whether all that must hold held."""
+        window = self.load.window(fault)
+        begun = time.monotonic()
+        try:
+            fault.inject()
+            if fault.dies:
+                self.changes(fault.slot, fault.pid, fault.bound)
+            fault.last()
+        finally:
+            fault.heal()
+        healed = time.monotonic()
+        wait_for(self.is_whole, fault.bound, f"all to be whole: {fault.what}", 0.005)
+        window.end = time.monotonic()
+        self.judge(fault)
+        return window.end - begun, window.end - healed
+
+    def judge(self, fault):
+        fault.judge()
+        wait_for(lambda: not kernel.zombies_of(self.master), 1, "the dead to be reaped")
+        wait_for(lambda: abs(len(kernel.descriptors(self.master)) - self.baseline) <= DESCRIPTORS, 3,
+                 f"the master's {self.baseline} descriptors")
+        r = self.ctl("workers", "--json")
+        equal(r.returncode, 0, f"opitios-ctl workers: {r.stderr}")
+        told = {w["slot"]: w["state"] for w in json.loads(r.stdout)["workers"]}
+        equal((len(told), set(told.values())), (self.workers + 2, {"ready"}), f"opitios-ctl workers: {told}")
+        self.load.goes_on(8, 10)
+        check(self.disk.why or self.disk.free() > FREE_BYTES, "the disk of the test itself is full: fewer faults a seed")
+        equal(self.problems(), [], "problems")
+
+    def finish(self):
+        """Without load: gauges fall to nothing, everything is stored, and the gateway ends without a trace."""
+        g = self.gateway
+        self.load.stop()
+        wait_for(lambda: invariants.sum_of(g, "http_requests_in_flight") == 0, 5, "no request in flight")
+        wait_for(lambda: invariants.sum_of(g, "fetch_waiting") == 0, 5, "no fetch waited for")
+        wait_for(lambda: invariants.sum_of(g, "journal_lag_records") == 0, 30, "the writer to catch up")
+        dropped, kept = (invariants.sum_of(g, f"journal_{what}_total") for what in ("dropped", "records"))
+        self.scraper.stop()
+        equal(g.stop(), 0, "exit code")
+        stored = invariants.stored_once(g.state)
+        # A fetcher that was killed between writing and counting makes it more, nothing makes it less.
+        check(stored >= kept, "of", kept, "records told as kept only", stored, "are stored")
+        invariants.nothing_left(g.state)
+        invariants.alarms(g.log_path)
+        equal(self.problems(), [], "problems")
+        return (f"{self.load.good} right answers, refused {self.load.refused or 'none'}, {self.load.ended} connections lost; "
+                f"{self.scraper.scrapes} scrapes, {self.scraper.missed} missed; {stored} records stored once each, {dropped:.0f} told as dropped")
+
+    def close(self):
+        """Whatever has happened: nothing of ours stays."""
+        for thing in (self.load, self.scraper):
+            if thing:
+                with contextlib.suppress(AssertionError):
+                    thing.stop()
+        if hasattr(self, "gateway"):
+            with contextlib.suppress(AssertionError, ValueError):
+                self.gateway.stop()
+        if self.forks:
+            with contextlib.suppress(AssertionError):
+                wait_for(lambda: not self.forks.group.exists() or self.forks.close() or not self.forks.group.exists(), 3, "the group")
+        self.disk.close()
