@@ -26,7 +26,7 @@ class Stage:
         self.workers, self.disk = workers, kernel.Disk(scene.folder / "state")
         self.load = self.scraper = self.forks = None
         try:
-            _, self.gateway = scene.pair(DEMO, workers=workers, settings=SETTINGS)
+            self.upstream, self.gateway = scene.pair(DEMO, workers=workers, settings=SETTINGS)
             self.master = self.gateway.process.pid
             wait_for(self.is_whole, 20, "the start")
             self.forks = kernel.Fork([self.master, *self.gateway.children().values()])
@@ -53,7 +53,8 @@ class Stage:
             return self.gateway.admin_ask("/health/detailed", timeout=5).json
 
     def is_whole(self):
-        check(self.gateway.process.poll() is None, "the master ended:", self.gateway.process.returncode)
+        for who, process in (("master", self.gateway.process), ("upstream, which no fault here touches,", self.upstream.process)):
+            check(process.poll() is None, "the", who, "ended: status", process.returncode)
         d = self.told()
         if d is None or d["draining"] or len(d["workers"]) != self.workers + 2:
             return False
