@@ -21,40 +21,34 @@
 	(500 * CLOCK_MS)	/* one look counts for no more: beyond it the master was away */
 #define HANG_PATIENCE_MS 120000 /* no worker may ask for more */
 
-/* Nanoseconds this process was ready to run and had no processor; false where the kernel does not say. */
 static bool
-hang_waited(pid_t pid, uint64_t *ns)
+hang_read(pid_t pid, const char *name, char *text, size_t size)
 {
-	char path[48], text[96];
-	uint64_t ran;
+	char path[48];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, size - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	return sscanf(text, "%" SCNu64 " %" SCNu64, &ran, ns) == 2;
+	return n > 0;
 }
 
-/* 'D' is a wait that nothing can interrupt: for a disk, as good as always. */
-static bool
-hang_waits_for_disk(pid_t pid)
+/* What the kernel says of the process at this moment. */
+static void
+hang_see(pid_t pid, struct hang_sight *seen)
 {
-	char path[48], text[160], *end;
-	ssize_t n;
-	int fd;
+	char text[192], *end;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	end = strrchr(text, ')');
-	return end != NULL && end[1] == ' ' && end[2] == 'D';
+	*seen = (struct hang_sight){ .state = '?' };
+	if (hang_read(pid, "stat", text, sizeof(text)) && (end = strrchr(text, ')')) != NULL &&
+	    end[1] == ' ')
+		seen->state = end[2];
+	seen->known = hang_read(pid, "schedstat", text, sizeof(text)) &&
+		      sscanf(text, "%" SCNu64 " %" SCNu64, &seen->ran_ns, &seen->waited_ns) == 2;
 }
 
 static int64_t
@@ -65,42 +59,57 @@ hang_patience_ns(const struct slot *s)
 	return (int64_t)(ms < HANG_PATIENCE_MS ? ms : HANG_PATIENCE_MS) * CLOCK_MS;
 }
 
-void
-hang_add(struct hang_watch *w, uint64_t beats, int64_t since_ns, bool knows, uint64_t waited_ns)
+/* The kernel adds up a wait when it ends: so what was counted too early is taken off again, and a process that is
+ * ready to run and did not run at all waits still. */
+static int64_t
+hang_lost(struct hang_watch *w, int64_t since_ns, const struct hang_sight *seen)
 {
 	int64_t lost = 0;
 
+	if (!seen->known)
+		return 0;
+	if (w->sighted && seen->waited_ns > w->waited_ns)
+		lost = (int64_t)(seen->waited_ns - w->waited_ns);
+	if (w->sighted && seen->state == 'R' && seen->ran_ns == w->ran_ns && lost < since_ns)
+		lost = since_ns;
+	w->sighted = true;
+	w->waited_ns = seen->waited_ns;
+	w->ran_ns = seen->ran_ns;
+	return lost;
+}
+
+void
+hang_add(struct hang_watch *w, uint64_t beats, int64_t since_ns, const struct hang_sight *seen)
+{
 	if (beats != w->beats) {
 		*w = (struct hang_watch){ .beats = beats };
 		return;
 	}
 	if (since_ns > HANG_LOOK_MOST_NS)
 		since_ns = HANG_LOOK_MOST_NS;
-	if (knows && w->waited_ns != 0 && waited_ns > w->waited_ns)
-		lost = (int64_t)(waited_ns - w->waited_ns);
-	if (knows)
-		w->waited_ns = waited_ns;
-	if (since_ns > lost)
-		w->still_ns += since_ns - lost;
+	w->still_ns += since_ns - hang_lost(w, since_ns, seen);
+	if (w->still_ns < 0)
+		w->still_ns = 0;
 }
 
 /* The kernel is asked only of those that have been still for a while: a healthy one costs two loads. */
 static void
 hang_look_at(struct slot *s, int64_t since_ns)
 {
-	uint64_t beats = __atomic_load_n(&s->page->beats, __ATOMIC_RELAXED), waited = 0;
+	uint64_t beats = __atomic_load_n(&s->page->beats, __ATOMIC_RELAXED);
 	int64_t limit = s->master->conf.supervisor_hang_timeout * CLOCK_MS;
 	int64_t patience = hang_patience_ns(s);
-	bool asks = beats == s->hang.beats && s->hang.still_ns >= limit / 4, knows;
+	struct hang_sight seen = { .known = false };
 
-	if (asks && patience > 0 && hang_waits_for_disk(s->pid)) {
+	if (beats == s->hang.beats && (s->hang.sighted || s->hang.still_ns >= limit / 4))
+		hang_see(s->pid, &seen);
+	if (seen.state == 'D' && patience > 0) {
 		s->hang.disk_ns += since_ns < HANG_LOOK_MOST_NS ? since_ns : HANG_LOOK_MOST_NS;
 		if (s->hang.disk_ns >= patience)
 			slot_event(s, SLOT_ON_HUNG);
 		return;
 	}
-	knows = asks && hang_waited(s->pid, &waited);
-	hang_add(&s->hang, beats, since_ns, knows, waited);
+	hang_add(&s->hang, beats, since_ns, &seen);
 	if (s->hang.still_ns >= limit)
 		slot_event(s, SLOT_ON_HUNG);
 }

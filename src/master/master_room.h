@@ -45,11 +45,18 @@ typedef void slot_action_fn(struct slot *);
 /* How something that takes time ended: E_OK, or why not; `text` is one line for a person. Called once. */
 typedef void done_fn(void *arg, int error, const char *text);
 
+struct hang_sight {		/* what the kernel says of a process */
+	bool		 known;		/* the two sums are */
+	char		 state;		/* of /proc/PID/stat; '?': not asked */
+	uint64_t	 ran_ns, waited_ns; /* of /proc/PID/schedstat: on a processor, and waiting for one */
+};
+
 struct hang_watch {		/* hang.c: how long the slot's loop has stood still */
 	uint64_t	 beats;
 	int64_t		 still_ns;	/* counted by the master's own ticks, less what the process waited for a processor */
-	uint64_t	 waited_ns;	/* of /proc/PID/schedstat, at the last look */
-	int64_t		 disk_ns;	/* of it waiting for a disk, with patience asked for */
+	bool		 sighted;	/* the next two are of the last look */
+	uint64_t	 ran_ns, waited_ns;
+	int64_t		 disk_ns;	/* waiting for a disk, with patience asked for */
 };
 
 #define SLOT_DEATHS_MAX 64
@@ -351,8 +358,8 @@ void	ctl_close(struct master *);
 
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
 void	hang_look(struct master *, int64_t since_last_ns);
-/* One look: `beats` as the page has them; `knows`: waited_ns is what the process waited for a processor so far. */
-void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, bool knows, uint64_t waited_ns);
+/* One look; `beats` as the page has them. */
+void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, const struct hang_sight *);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
 void	crash_report(struct slot *, const char *cause);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */

@@ -289,15 +289,16 @@ Test(crash, a_report_that_cannot_be_kept_costs_a_line_and_nothing_else)
 TestSuite(hang_add, .timeout = 10);
 
 static const int64_t tick = 50 * CLOCK_MS;
+static const struct hang_sight nothing;
 
 Test(hang_add, adds_up_looks_without_a_beat_and_forgets_them_at_the_next)
 {
 	struct hang_watch w = { .beats = 7 };
 
-	hang_add(&w, 7, tick, false, 0);
-	hang_add(&w, 7, tick, false, 0);
+	hang_add(&w, 7, tick, &nothing);
+	hang_add(&w, 7, tick, &nothing);
 	cr_expect_eq(w.still_ns, 2 * tick);
-	hang_add(&w, 8, tick, false, 0);
+	hang_add(&w, 8, tick, &nothing);
 	cr_expect_eq(w.still_ns, 0);
 	cr_expect_eq(w.beats, 8);
 }
@@ -306,22 +307,52 @@ Test(hang_add, a_look_that_came_an_hour_late_counts_as_half_a_second)
 {
 	struct hang_watch w = { .beats = 7 };
 
-	hang_add(&w, 7, 3600 * CLOCK_SEC, false, 0);
+	hang_add(&w, 7, 3600 * CLOCK_SEC, &nothing);
 	cr_expect_eq(w.still_ns, 500 * CLOCK_MS);
 }
 
 Test(hang_add, what_was_spent_waiting_for_a_processor_does_not_count)
 {
+	struct hang_sight seen = { .known = true, .state = 'R', .ran_ns = 500, .waited_ns = 1000 };
 	struct hang_watch w = { .beats = 7 };
-	uint64_t waited = 1000;
 	int i;
 
-	hang_add(&w, 7, tick, true, waited);
+	hang_add(&w, 7, tick, &seen);
+	for (i = 0; i < 100; i++) {
+		seen.waited_ns += (uint64_t)tick - 1000;
+		seen.ran_ns += 1000;
+		hang_add(&w, 7, tick, &seen);
+	}
+	cr_expect_eq(w.still_ns, tick + 100 * 1000, "starved, not hanging");
+	seen.ran_ns += (uint64_t)tick;
+	hang_add(&w, 7, tick, &seen);
+	cr_expect_eq(w.still_ns, 2 * tick + 100 * 1000, "it had the processor and did not turn");
+}
+
+Test(hang_add, a_wait_that_has_not_ended_does_not_count_either)
+{
+	struct hang_sight seen = { .known = true, .state = 'R', .ran_ns = 500, .waited_ns = 1000 };
+	struct hang_watch w = { .beats = 7 };
+	int i;
+
 	for (i = 0; i < 100; i++)
-		hang_add(&w, 7, tick, true, waited += (uint64_t)tick);
-	cr_expect_eq(w.still_ns, tick, "starved, not hanging");
-	hang_add(&w, 7, tick, true, waited);
-	cr_expect_eq(w.still_ns, 2 * tick, "it had the processor and did not turn");
+		hang_add(&w, 7, tick, &seen);
+	cr_expect_eq(w.still_ns, tick, "ready to run, and never let");
+	seen.state = 'S';
+	hang_add(&w, 7, tick, &seen);
+	cr_expect_eq(w.still_ns, 2 * tick, "it sleeps: nobody keeps it from running");
+}
+
+Test(hang_add, what_was_counted_before_the_kernel_told_is_taken_off_again)
+{
+	struct hang_sight seen = { .known = true, .state = 'S', .ran_ns = 500, .waited_ns = 1000 };
+	struct hang_watch w = { .beats = 7 };
+
+	hang_add(&w, 7, tick, &seen);
+	hang_add(&w, 7, tick, &seen);
+	seen.waited_ns += (uint64_t)(2 * tick);
+	hang_add(&w, 7, tick, &seen);
+	cr_expect_eq(w.still_ns, tick);
 }
 
 Test(crash_oom, kills_of_the_kernel_are_counted_from_its_own_file)
