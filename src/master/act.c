@@ -233,12 +233,12 @@ slot_count_replaced(struct slot *s)
 	metric_add(&s->stats, M_WORKER_RESTARTS, label, 0, 1);
 }
 
-/* A process that never worked and says why no other could: the operator must act, so the gateway ends. One that
- * was started beside another which works is no such case. */
+/* A process that never worked and says why no other could: the operator must act, so the gateway ends. Once all
+ * have worked that is one slot's failure, and no reason to end what serves. */
 static bool
 slot_is_hopeless(const struct slot *s)
 {
-	return !s->was_ready && s->current && s->conf == &s->master->conf &&
+	return !s->was_ready && s->current && s->master->board->all_ready_ns == 0 &&
 	       WIFEXITED(s->wait_status) && exit_is_fatal(WEXITSTATUS(s->wait_status));
 }
 
@@ -356,7 +356,7 @@ slot_abort(struct slot *s, enum slot_cause cause)
 	s->cause = cause;
 	crash_look(s);
 	control_drop(s);
-	if (kill(s->pid, SIGABRT) != 0 || kill(s->pid, SIGCONT) != 0)
+	if (slot_has_process(s) && (kill(s->pid, SIGABRT) != 0 || kill(s->pid, SIGCONT) != 0))
 		log_error(
 		    "%s: pid %d cannot be aborted: %s", s->name, (int)s->pid, strerror(errno));
 	slot_await_dump(s);
@@ -405,6 +405,7 @@ slot_drain(struct slot *s)
 	struct msg_drain drain = { .timeout_ms = (uint64_t)left };
 
 	loop_timer_set(&s->timer, left + SLOT_DRAIN_GRACE_MS);
-	if (s->control == NULL || chan_send(s->control, MSG_DRAIN, &drain) != E_OK)
+	if ((s->control == NULL || chan_send(s->control, MSG_DRAIN, &drain) != E_OK) &&
+	    slot_has_process(s))
 		(void)kill(s->pid, SIGTERM);
 }

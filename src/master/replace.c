@@ -230,17 +230,26 @@ replace_look(struct master *m)
 		r = replace_step(m, r) ? m->replacing : r->next;
 }
 
+static const char *
+replace_obstacle(const struct master *m, const struct slot *old)
+{
+	if (m->stop.phase != STOP_NOT)
+		return "the gateway is stopping";
+	if (!old->wanted)
+		return "it was scaled away";
+	return replace_find(m, old) != NULL ? "it is being replaced already" : NULL;
+}
+
 static void
 replace_add(struct master *m, struct slot *old, const struct conf *conf, enum slot_cause cause,
     bool prepare, done_fn *done, void *arg)
 {
+	const char *obstacle;
 	struct replacing *r;
 	char text[128];
 
-	if (replace_find(m, old) != NULL || m->stop.phase != STOP_NOT) {
-		snprintf(text, sizeof(text), "%s: %s", old->label,
-		    m->stop.phase != STOP_NOT ? "the gateway is stopping"
-					      : "it is being replaced already");
+	if ((obstacle = replace_obstacle(m, old)) != NULL) {
+		snprintf(text, sizeof(text), "%s: %s", old->label, obstacle);
 		done(arg, E_FULL, text);
 		return;
 	}
