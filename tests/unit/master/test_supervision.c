@@ -203,7 +203,9 @@ Test(supervision, a_crash_loop_is_slowed_and_costs_the_others_nothing)
 		gap = (stage_time(&st, "http-0", "begin", i + 1) -
 			  stage_time(&st, "http-0", "begin", i)) /
 		      CLOCK_MS;
-		cr_expect_geq(gap, wanted[i] * 8 / 10, "restart %d came after %d ms", i, (int)gap);
+		/* Between two births, of which the first may have been the slower one. */
+		cr_expect_geq(
+		    gap, wanted[i] * 8 / 10 - 10, "restart %d came after %d ms", i, (int)gap);
 #ifndef WITH_SANITIZERS
 		cr_expect_leq(
 		    gap, wanted[i] * 12 / 10 + 300, "restart %d came after %d ms", i, (int)gap);
