@@ -1,5 +1,6 @@
 """What is asked of the supervisor through opitios-ctl, and what it promises of time: gauges, failed roles, stops."""
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from harness import BUILD, ROOT, Load, NewConnections, check, equal, metric_of, run_file, wait_for
+from harness import BUILD, ROOT, Load, NewConnections, Skip, check, equal, metric_of, run_file, wait_for
 
 DEMO = ROOT / "recordings/matplotlib-daily"
 BARS = "/api/v1/stocks/GOOG/bars?timeframe=1Day&limit=5"
@@ -133,6 +134,33 @@ def test_a_failed_role_is_in_readyz_within_200_ms_and_leaves_it_when_it_works_ag
     equal(metric_of(g.admin_ask("/metrics").body.decode(), "opitios_worker_failed", worker="cache-writer"), 1)
     switch.unlink()
     wait_for(lambda: g.admin_ask("/readyz").status == 200, 10, "readiness once it is steady")
+
+
+def test_a_worker_the_kernel_killed_for_want_of_memory_is_told_as_that(scene):
+    group = pathlib.Path(f"/sys/fs/cgroup/memory/opitios-oom-{os.getpid()}")
+    _, g = scene.pair(DEMO, workers=2)
+    pid = g.children()["http-0"]
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(256 * 1024))
+        (group / "cgroup.procs").write_text(str(pid))
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        raise Skip(f"no memory control group to be had: {e}") from e
+    try:
+        for n in range(2000):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                g.ask(f"/api/v1/stocks/GOOG/bars?limit={900 + n % 100}", timeout=5)
+            if g.children().get("http-0") != pid:
+                break
+        wait_for(lambda: g.children().get("http-0") not in (None, pid), 10, "a successor")
+    finally:
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), 5, "the group to be empty")
+        group.rmdir()
+    report = json.loads((g.state / "crashes/000001.json").read_text())
+    equal((report["slot"], report["cause"], report["signal"]), ("http-0", "oom", signal.SIGKILL))
+    equal(metric_of(g.admin_ask("/metrics").body.decode(), "opitios_worker_restarts_total", worker="http-0", cause="oom"), 1)
 
 
 def processes_of(pid):
