@@ -121,6 +121,24 @@ state_dir_write(const char *dir, const char *name, const char *text)
 	return E_OK;
 }
 
+/* Whether the file holds exactly this. */
+static bool
+state_dir_has(const char *dir, const char *name, const char *text)
+{
+	char path[512], there[128];
+	size_t len = strlen(text);
+	ssize_t n = -1;
+	int fd;
+
+	state_dir_path(path, sizeof(path), dir, name);
+	if (len >= sizeof(there) || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return false;
+	n = read(fd, there, sizeof(there));
+	close(fd);
+	return n == (ssize_t)len && memcmp(there, text, len) == 0;
+}
+
+/* An image that takes over finds its addresses written: a disk that is full by then must not end what serves. */
 void
 state_dir_write_address(const char *dir, const struct listener *l)
 {
@@ -128,7 +146,7 @@ state_dir_write_address(const char *dir, const struct listener *l)
 
 	snprintf(line, sizeof(line), "%s\n", l->address);
 	snprintf(name, sizeof(name), "%s.address", l->name);
-	if (state_dir_write(dir, name, line) != E_OK)
+	if (!state_dir_has(dir, name, line) && state_dir_write(dir, name, line) != E_OK)
 		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", dir,
 		    strerror(errno));
 }
