@@ -75,6 +75,10 @@ slot_spawn(struct slot *s)
 	s->page->doing_on = 0;
 	limit_init(&s->talk, SLOT_TALK_BURST, SLOT_TALK_A_SECOND, s->spawned_mono_ns);
 	if (spawn_process(s) != E_OK) {
+		/* Whoever tells why it failed must not tell how the process before it ended. */
+		(void)text_copy(
+		    s->page->last_exit, sizeof(s->page->last_exit), "the system refused a process");
+		s->page->last_exit_ns = clock_wall();
 		slot_event(s, SLOT_ON_UNBORN);
 		return;
 	}
