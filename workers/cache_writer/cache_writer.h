@@ -48,8 +48,8 @@ int	 tail_place(struct tail *, const struct store_kind *, struct store *) MUST_C
  * E_SYSTEM, E_VERSION: the journal cannot be read on; what came before is stored. *done is set in every case. */
 int	 tail_turn(struct tail *, const struct store_kind *, struct store *, const struct tail_bound *,
 	    struct tail_done *done) MUST_CHECK;
-/* Records in the journal and not stored; 0 when that cannot be told. */
-uint64_t tail_behind(struct tail *);
+/* Records in the journal and not stored. While the position is not known: all that the journal holds. */
+int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 
 #define WRITER_TAILS_MAX 64
 

@@ -141,13 +141,13 @@ tail_turn(struct tail *t, const struct store_kind *kind, struct store *store,
 	return read == E_SYSTEM || read == E_VERSION ? read : E_OK;
 }
 
-uint64_t
-tail_behind(struct tail *t)
+int
+tail_behind(struct tail *t, uint64_t *behind)
 {
-	uint64_t behind = 0;
+	int r;
 
-	if (!t->placed || tail_reader_ensure(t) != E_OK ||
-	    journal_reader_behind(t->reader, &behind) != E_OK)
-		return 0;
-	return behind;
+	*behind = 0;
+	if ((r = tail_reader_ensure(t)) != E_OK)
+		return r;
+	return journal_reader_behind(t->reader, behind);
 }

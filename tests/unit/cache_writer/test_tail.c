@@ -25,6 +25,27 @@ end(struct tail *t, struct store *store)
 	fake_store.close(&store);
 }
 
+static void
+expect_behind(struct tail *t, uint64_t wanted)
+{
+	uint64_t behind = 0;
+
+	cr_expect_eq(tail_behind(t, &behind), E_OK);
+	cr_expect_eq(behind, wanted);
+}
+
+Test(tail, without_a_position_all_of_the_journal_is_behind)
+{
+	struct journal *j = help_journal(SOURCE);
+	struct tail t;
+
+	help_append(j, 1, 100);
+	tail_init(&t, SOURCE, help_dir);
+	expect_behind(&t, 100);
+	tail_fini(&t);
+	journal_close(&j);
+}
+
 Test(tail, stores_what_is_there_and_then_what_comes)
 {
 	struct journal *j = help_journal(SOURCE);
@@ -33,12 +54,12 @@ Test(tail, stores_what_is_there_and_then_what_comes)
 	struct store *store = begin(&t);
 	uint64_t last = help_append(j, 1, 100);
 
-	cr_expect_eq(tail_behind(&t), 100);
+	expect_behind(&t, 100);
 	cr_expect_eq(tail_turn(&t, &fake_store, store, &roomy, &done), E_OK);
 	cr_expect_eq(done.rows, 100);
 	cr_expect_not(done.more);
 	cr_expect_eq(t.position, last);
-	cr_expect_eq(tail_behind(&t), 0);
+	expect_behind(&t, 0);
 	cr_expect_eq(tail_turn(&t, &fake_store, store, &roomy, &done), E_OK);
 	cr_expect_eq(done.rows, 0);
 	help_append(j, 101, 103);
