@@ -30,7 +30,8 @@ def no_gap(sequences, position):
 
 def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
     r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--freshness.closed=0", "--supervisor.stable_after=10ms",
-                                         "--supervisor.fail_deaths=1000", "--journal.segment_bytes=256k"))
+                                         "--supervisor.fail_deaths=1000", "--supervisor.restart_floor=20ms", "--supervisor.restart_ceiling=200ms",
+                                         "--journal.segment_bytes=256k"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(5, 15)], 2)
     wait_for(lambda: load.total() > 20, 10, "load")
     kills, begun = 0, time.monotonic()
