@@ -47,13 +47,14 @@ def test_reload_by_ctl_blocks_until_all_are_ready_and_says_what_became_of_it(sce
     conf = scene.folder / "conf"
     conf.write_text("[http]\nbody_max = 1k\n")
     _, g = scene.pair(DEMO, workers=2, settings=(f"--config={conf}",))
+    wait_for(lambda: ready(g), 30, "every slot to be ready before")
     before = g.children()
     equal(g.ask("/api/v1/stocks/quotes/batch", "POST", "x" * 2000).status, 413)
     conf.write_text("[http]\nbody_max = 8k\n")
     code, out, err = ctl(g, "reload")
     equal((code, err), (0, ""), out)
     check("generation 2: 2 workers replaced" in out, out)
-    check(ready(g), "it came back before all were ready")
+    check(ready(g), "it came back before all were ready:", g.admin_ask("/readyz").body)
     equal(g.ask("/api/v1/stocks/quotes/batch", "POST", "x" * 2000).status, 400, "the new limit is in force")
     conf.write_text("[http]\nbody_max = many\n")
     serving = {s: p for s, p in g.children().items() if p not in before.values()}
