@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """chaos.py - random faults against the running gateway under load; after each of them everything must be whole, and true.
 
-    chaos.py [--seed N] [--faults N] [--only KIND[,KIND]] [--list] [--quiet]
+    chaos.py [--seed N] [--faults N] [--seconds S] [--only KIND[,KIND]] [--list] [--quiet]
 
 The seed is printed first: the same seed draws the same faults in the same order. stage.py has what is asked after each,
-invariants.py what is watched all the time, faults.py the kinds.
+invariants.py what is watched all the time, faults.py and together.py the kinds.
 """
 import argparse
 import os
@@ -16,15 +16,16 @@ import time
 
 os.environ.setdefault("OPITIOS_BUILD", str(pathlib.Path(__file__).resolve().parents[2] / "build"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
-from faults import KINDS
+import invariants
 from harness import Scene, Skip
 from stage import Stage
+from together import KINDS
 
 
 class Run:
-    def __init__(self, seed, faults, only=(), quiet=False):
-        self.seed, self.faults, self.quiet = seed, faults, quiet
-        self.names = sorted(only or KINDS)
+    def __init__(self, seed, faults, only=(), quiet=False, seconds=float("inf"), keep=False):
+        self.seed, self.faults, self.quiet, self.seconds = seed, faults, quiet, seconds
+        self.keep, self.names = keep, sorted(only or KINDS)
         self.rng, self.times, self.skipped = random.Random(seed), {}, {}
         self.passed = self.failed = 0
 
@@ -64,11 +65,15 @@ class Run:
         scene, stage, self.now = Scene("chaos"), None, "the start"
         self.folder = scene.folder
         try:
-            stage = Stage(scene)
+            stage, end = Stage(scene), time.monotonic() + self.seconds
             for index in range(self.faults):
+                if time.monotonic() > end:
+                    break
                 self.one(stage, index)
             self.now = "the end"
             self.say("  " + stage.finish())
+            for kind, n in sorted(invariants.complaints(stage.gateway.log_path).items()):
+                self.say(f"  logged {n:4} x {kind}")
         except Exception as e:      # whatever it was: it is told together with what repeats it
             self.fail(stage, e)
         finally:
@@ -76,7 +81,9 @@ class Run:
                 stage.close()
             for thing in reversed(scene.started):
                 thing.stop()
-            if not self.failed:
+            if self.keep:
+                self.say("  kept in", self.folder)
+            elif not self.failed:
                 shutil.rmtree(scene.folder, ignore_errors=True)
         self.sum()
         return self.passed, self.failed
@@ -97,7 +104,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--seed", type=int, default=time.time_ns() // 1_000_000)
     p.add_argument("--faults", type=int, default=50)
+    p.add_argument("--seconds", type=float, default=float("inf"), help="no further fault after so many")
     p.add_argument("--only", default="")
+    p.add_argument("--keep", action="store_true", help="the folder with state and log, also when nothing failed")
     p.add_argument("--list", action="store_true")
     p.add_argument("--quiet", action="store_true")
     a = p.parse_args()
@@ -108,7 +117,7 @@ def main():
     only = [k for k in a.only.split(",") if k]
     if unknown := set(only) - set(KINDS):
         p.error(f"no such kind: {', '.join(sorted(unknown))}; see --list")
-    passed, failed = Run(a.seed, a.faults, only, a.quiet).all()
+    passed, failed = Run(a.seed, a.faults, only, a.quiet, a.seconds, a.keep).all()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

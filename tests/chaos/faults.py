@@ -3,7 +3,7 @@
 inject() brings it about, last() is how long it stays, heal() ends it. `bound`: seconds from then until all is whole.
 `dies`: the process `pid` of `slot` is replaced, and health has to tell. `cuts`, `refuses`: what clients may see meanwhile: a
 connection that ends without an answer, an error with a documented code; `crosses`: one that was kept and at rest is closed
-just as its next request is on its way. judge() asks what this fault alone promises.
+just as its next request is on its way; both no more than `kills` times a client. judge() asks what this fault alone promises.
 """
 import contextlib
 import os
@@ -29,6 +29,7 @@ HANG_BOUND = stages.HANG_S + stages.DUMP_S + 2
 class Fault:
     weight, bound, hold, dies = 1, 8.0, 0.0, True
     cuts, crosses, refuses = False, False, True
+    kills = 1       # how often each client may lose its connection by it; None: as often as may be
 
     def __init__(self, stage, rng):
         self.stage, self.rng, self.gateway = stage, rng, stage.gateway
@@ -104,12 +105,17 @@ class Stop(Fault):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGCONT)
 
+    def judge(self):
+        if self.dies:
+            wait_for(lambda: invariants.hang_reported(self.gateway.state, self.pid, self.gateway.log_path), 3,
+                     f"the report of {self.slot}, pid {self.pid}, that stood still")
+
 
 class Loop(Stop):
     """A process runs in circles: found, aborted, replaced."""
 
     def inject(self):
-        kernel.spin(self.pid)
+        kernel.inject("spin", self.pid)
 
     def heal(self):
         if not self.dies:
@@ -138,7 +144,7 @@ def crowd(port, request, number, seconds):
 
 class NoDescriptors(Fault):
     """An http worker may have one descriptor more, for a second, while more clients come."""
-    dies, hold = False, 1.0
+    dies, hold, kills = False, 1.0, None
 
     def prepare(self):
         self.victim("http")
@@ -172,13 +178,13 @@ class NoDescriptors(Fault):
 
 
 class NoMemory(Fault):
-    """An http worker or the cache-writer gets no memory, for a second, while it needs some; it may die of it."""
+    """A worker gets no memory, for a second, while it needs some; it may die of it."""
     dies, hold = False, 1.0
 
     def prepare(self):
         if SANITIZED:
             raise Skip("sanitizers want more address space than there is")
-        self.victim("http", "cache-writer")
+        self.victim()
 
     def inject(self):
         self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_AS, kernel.mapped_bytes(self.pid) + (64 << 10))
@@ -288,7 +294,7 @@ class Flood(Channel):
 
 class Reload(Fault):
     """Every http worker is replaced, and whoever a new setting concerns. No client may see it."""
-    weight, dies, crosses, refuses = 2, False, True, False
+    weight, dies, crosses, refuses, kills = 2, False, True, False, 4
 
     def prepare(self):
         self.what = "all"
@@ -342,6 +348,7 @@ class Scale(Reload):
 
 class KillAll(Fault):
     """Everybody dies at once."""
+    kills = 2
 
     def prepare(self):
         self.victim("http")
@@ -356,6 +363,7 @@ class KillAll(Fault):
 class ReloadUnderFire(Reload):
     """Workers die while others are being replaced: the reload ends, either way, and leaves one generation."""
     cuts = refuses = True
+    kills = 6
 
     def prepare(self):
         self.what, self.shots = "three shots", random.Random(self.rng.random())

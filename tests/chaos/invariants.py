@@ -16,6 +16,7 @@ from harness import ROOT, Client, check, equal, wait_for
 TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks")
 ALARMS = ('"panic"', "panic:", "Sanitizer", "runtime error", "cannot be: ignored")
 KEPT = re.compile(r"^(history\.sqlite(-wal|-shm)?|journal|budget\..*|crashes)$")
+SLOT = re.compile(r"master|fetcher-rest|cache-writer|http-[0-3]")    # never a seat, never a process
 GRACE = 0.25        # seconds after which a link between workers that was cut is there again
 LOST = (OSError, http.client.HTTPException)
 
@@ -30,7 +31,7 @@ class Window:
     """A time in which something is broken on purpose, and what clients may see of it."""
 
     def __init__(self, fault):
-        self.fault, self.begin, self.end = fault, time.monotonic(), float("inf")
+        self.fault, self.begin, self.end, self.lost = fault, time.monotonic(), float("inf"), 0
 
     def explains(self, kind, since, now):
         f = self.fault
@@ -39,7 +40,7 @@ class Window:
 
 
 class Asker(threading.Thread):
-    """One client, on a connection it keeps or on ever new ones; compares each answer with the first good one."""
+    """One client, on a connection it keeps or on ever new ones; compares each answer with the right one."""
 
     def __init__(self, load, keeps, index):
         super().__init__(daemon=True)
@@ -77,16 +78,13 @@ class Asker(threading.Thread):
 
 
 class Load:
-    def __init__(self, gateway, paths, clients=4):
-        self.port, self.paths, self.codes = gateway.port, paths, documented()
+    """Clients who ask all the time; `right` has the answer to each path, as the recording has it."""
+
+    def __init__(self, gateway, right, clients=4):
+        self.port, self.paths, self.codes = gateway.port, list(right), documented()
         self.over, self.running, self.lock = threading.Event(), threading.Event(), threading.Lock()
         self.good, self.refused, self.ended, self.windows, self.problems = 0, {}, {"cut": 0, "crossed": 0}, [], []
-        self.right = {}
-        for p in paths:
-            a = gateway.ask(p)
-            equal(a.status, 200, p)
-            self.right[p] = a.json["data"]["bars"]
-            check(self.right[p], p, "has no bars:", a)
+        self.right, self.threads = right, []
         self.running.set()
         self.threads = [Asker(self, i % 2 == 0, i) for i in range(clients)]
         for t in self.threads:
@@ -94,7 +92,8 @@ class Load:
 
     def judge(self, path, a, began):
         if a.status == 200:
-            if a.json["data"]["bars"] != self.right[path]:
+            data = a.json["data"]
+            if data.get("bars", data) != self.right[path]:
                 self.problem(f"{path}: a wrong answer: {a.body[:300]!r}")
             with self.lock:
                 self.good += 1
@@ -115,9 +114,13 @@ class Load:
     def note(self, kind, path, how, since):
         now = time.monotonic()
         with self.lock:
-            explained = any(w.explains(kind, since, now) for w in self.windows)
-        if not explained:
+            windows = [w for w in self.windows if w.explains(kind, since, now)]
+            if windows and kind != "refused":
+                windows[-1].lost += 1
+        if not windows:
             self.problem(f"{path}: {how}, and no fault explains it")
+        elif windows[-1].fault.kills is not None and windows[-1].lost > windows[-1].fault.kills * len(self.threads):
+            self.problem(f"{path}: {how}, the {windows[-1].lost}th by {windows[-1].fault.what}: more than were in its hands")
 
     def problem(self, text):
         with self.lock:
@@ -141,22 +144,64 @@ class Load:
             t.drop()
 
 
-class Scraper(threading.Thread):
-    """Asks the master every 50 ms: no counter falls, no series goes."""
+class Watcher(threading.Thread):
+    """Asks the master the same thing again and again, and takes what it says."""
+    path, every = "/", 0.05
 
     def __init__(self, gateway):
         super().__init__(daemon=True)
         self.gateway, self.over = gateway, threading.Event()
-        self.kinds, self.last, self.scrapes, self.missed, self.problems = {}, {}, 0, 0, []
+        self.scrapes, self.missed, self.problems = 0, 0, []
 
     def run(self):
         client = None
-        while not self.over.wait(0.05):
+        while not self.over.wait(self.every):
             try:
                 client = client or Client(self.gateway.admin, 5)
-                self.take(client.ask("/metrics"))
+                self.take(client.ask(self.path))
+                self.scrapes += 1
             except LOST:
                 client, self.missed = None, self.missed + 1
+
+    def stop(self):
+        self.over.set()
+        self.join(10)
+
+
+class Truth(Watcher):
+    """What health says of each worker fits what the kernel says, and its one word fits what it says of each worker."""
+    path, every, late = "/health/detailed", 0.01, 0.2
+
+    def __init__(self, gateway):
+        super().__init__(gateway)
+        self.gone = {}      # by slot: the process that was told as ready and is none, and since when
+
+    def take(self, a):
+        d, now = a.json, time.monotonic()
+        for w in d["workers"]:
+            if w["state"] != "ready":
+                self.gone.pop(w["slot"], None)
+                if d["status"] == "healthy" or not d["reasons"]:
+                    self.problems.append(f"health is {d['status']} while {w['slot']} is {w['state']}: {d['reasons']}")
+            elif not w["pid"]:
+                self.problems.append(f"health says that {w['slot']} is ready, without a process")
+            elif os.path.exists(f"/proc/{w['pid']}"):
+                self.gone.pop(w["slot"], None)
+            else:
+                pid, since = self.gone.setdefault(w["slot"], (w["pid"], now))
+                if pid != w["pid"]:
+                    self.gone[w["slot"]] = w["pid"], now
+                elif now - since > self.late:
+                    self.problems.append(f"health says that {w['slot']} is ready as pid {pid}, gone for {now - since:.2f} s")
+
+
+class Scraper(Watcher):
+    """No counter falls, no series goes."""
+    path = "/metrics"
+
+    def __init__(self, gateway):
+        super().__init__(gateway)
+        self.kinds, self.last = {}, {}
 
     def is_counter(self, series):
         name = series.split("{")[0]
@@ -167,16 +212,15 @@ class Scraper(threading.Thread):
         text = a.body.decode()
         self.kinds.update(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
         now = {m[1]: float(m[2]) for m in re.finditer(r"^([a-z_]+(?:\{.*\})?) (\S+)$", text, re.M)}
+        for worker in set(re.findall(r'\bworker="([^"]*)"', text)):
+            if not SLOT.fullmatch(worker):
+                self.problems.append(f"series of a worker that is no slot: {worker}")
         for series, before in self.last.items():
             if series not in now:
                 self.problems.append(f"series gone: {series}")
             elif now[series] < before and self.is_counter(series):
                 self.problems.append(f"{series} fell from {before} to {now[series]}")
-        self.last, self.scrapes = now, self.scrapes + 1
-
-    def stop(self):
-        self.over.set()
-        self.join(10)
+        self.last = now
 
 
 def sum_of(gateway, name, **labels):
@@ -188,18 +232,33 @@ def sum_of(gateway, name, **labels):
     return total
 
 
-def crash_reported(state, pid, signal):
-    """A report of that process and signal is among the state; there may be no such folder."""
+def crash_report(state, pid):
+    """What is told of the end of that process; None: nothing."""
     folder = state / "crashes"
-    if not folder.exists():
-        return True
-    for name in sorted(os.listdir(folder), reverse=True)[:20]:
+    for name in sorted(os.listdir(folder), reverse=True)[:20] if folder.exists() else ():
         with contextlib.suppress(OSError, ValueError):
             report = json.loads((folder / name).read_text())
             if report.get("pid") == pid:
-                equal(report.get("signal"), signal, f"signal in {name}")
-                return True
-    return False
+                return report
+    return None
+
+
+def crash_reported(state, pid, signal):
+    if report := crash_report(state, pid):
+        equal(report.get("signal"), signal, f"signal in report {report['id']}")
+    return report is not None
+
+
+def hang_reported(state, pid, log_path):
+    """A report with what the kernel saw and where the process stood; or it was replaced before it was found."""
+    report = crash_report(state, pid)
+    if report is None:
+        return False
+    seen = report["hang"]
+    check(report["cause"] == "hang" and seen and seen["state"] and seen["wchan"] and seen["syscall"], "a hang without a trace:", report)
+    # One that does not come out of its circles in time is killed, and could not say where it was.
+    check(report["frames"] or report["signal"] == 9, "a hang without a backtrace:", report)
+    return True
 
 
 def unaccounted(gateway, bars):
@@ -211,7 +270,7 @@ def unaccounted(gateway, bars):
         calls = total(r"upstream_requests_total\{.*\}")
         check(total(r'journal_records_total\{.*kind="call".*\}') > 0, "calls are journalled under another name")
         return (calls + bars * total(r'upstream_requests_total\{.*endpoint="stock_bars",outcome="ok".*\}') +
-                total(r'upstream_requests_total\{.*endpoint="clock",outcome="ok".*\}') -
+                total(r'upstream_requests_total\{.*endpoint="(?:clock|stock_quote)",outcome="ok".*\}') -
                 total(r"journal_records_total\{.*\}") - total(r"journal_dropped_total\{.*\}"))
     return min(look() for _ in range(6))
 
@@ -239,3 +298,16 @@ def alarms(log_path):
     lines = log_path.read_text(errors="replace").splitlines()
     found = [x for x in lines if any(a in x for a in ALARMS)]
     check(not found, len(found), "alarms in the log:", found[:3])
+
+
+def complaints(log_path):
+    """Lines of level error and above by kind: the text without what differs from one to the next."""
+    found = {}
+    for line in log_path.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            entry = json.loads(line)
+            if entry["level"] in ("error", "fatal", "panic"):
+                kind = re.sub(r"/\S+/", "/.../", re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?", "N", entry["message"]))
+                kind = f"{entry['level']}: " + re.sub(r"^(fetcher-rest|cache-writer|http-N)(\.N)?(: pid N)?:?", "SLOT:", kind)[:150]
+                found[kind] = found.get(kind, 0) + 1
+    return found

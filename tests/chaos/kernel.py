@@ -51,12 +51,12 @@ def soft_limit(pid, what, value):
             resource.prlimit(pid, what, (soft, hard))
 
 
-def spin(pid):
-    """An endless loop, from the next instruction on."""
+def inject(how, pid):
+    """Another thing to do than its own, from the next instruction on: spin, or block."""
     helper = BUILD / "chaos_inject"
     if not helper.exists():
         raise Skip(f"{helper} is not built")
-    r = subprocess.run([helper, str(pid)], capture_output=True, text=True, timeout=10)
+    r = subprocess.run([helper, how, str(pid)], capture_output=True, text=True, timeout=10)
     if r.returncode == 77:
         raise Skip(r.stderr.strip())
     if r.returncode != 0:

@@ -1,7 +1,7 @@
 # chaos: random faults against the running gateway; not part of `make check`.
 noinst_PROGRAMS += chaos_inject
 chaos_inject_SOURCES = tests/chaos/inject.c
-EXTRA_DIST += tests/chaos/chaos.py tests/chaos/faults.py tests/chaos/invariants.py tests/chaos/kernel.py tests/chaos/stage.py
+EXTRA_DIST += tests/chaos/chaos.py tests/chaos/faults.py tests/chaos/invariants.py tests/chaos/kernel.py tests/chaos/stage.py tests/chaos/together.py
 
 # CHAOS_FAULTS in all, fifty of each seed: CHAOS_SEED and the numbers after it, or those of the clock.
 CHAOS_FAULTS = 1000
