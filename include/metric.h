@@ -156,6 +156,7 @@ int		 board_attach(int fd_rw, int fd_ro, const char *slot, struct stats *) MUST_
 void		 metric_add(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t n);
 void		 metric_set(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t v);
 void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
+void		 metric_observe_many(struct stats *, enum metric, unsigned l1, int64_t ns, uint64_t times);
 /* Of a histogram: how many observations. */
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */

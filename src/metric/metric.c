@@ -116,6 +116,12 @@ metric_set(struct stats *s, enum metric m, unsigned l1, unsigned l2, uint64_t v)
 void
 metric_observe(struct stats *s, enum metric m, unsigned l1, int64_t ns)
 {
+	metric_observe_many(s, m, l1, ns, 1);
+}
+
+void
+metric_observe_many(struct stats *s, enum metric m, unsigned l1, int64_t ns, uint64_t times)
+{
 	const struct metric_row *row = metric_row(m);
 	size_t cell = metric_cell_of(row, l1, 0);
 	unsigned bucket = 0;
@@ -128,8 +134,8 @@ metric_observe(struct stats *s, enum metric m, unsigned l1, int64_t ns)
 		ns = 0;
 	while (ns > metric_bucket_ns(bucket))
 		bucket++;
-	cell_add(s->mine, cell + bucket, 1);
-	cell_add(s->mine, cell + METRIC_BUCKETS, (uint64_t)ns);
+	cell_add(s->mine, cell + bucket, times);
+	cell_add(s->mine, cell + METRIC_BUCKETS, (uint64_t)ns * times);
 }
 
 uint64_t

@@ -1,8 +1,8 @@
-# schema.awk - turns the numbered .sql files of a schema into one C array, in the order given.
+# schema.awk - turns the numbered .sql files of a schema into one C array named by -v array=, in the order given.
 BEGIN {
-	print "/* schema.c - the migrations, made from schema/NNN_name.sql; do not edit. */"
-	print "#include \"store_room.h\"\n"
-	print "const struct migration store_migrations[] = {"
+	print "/* The migrations, made from NNN_name.sql; do not edit. */"
+	print "#include \"migration.h\"\n"
+	printf "const struct migration %s[] = {\n", array "s"
 }
 
 FNR == 1 {
@@ -15,16 +15,18 @@ FNR == 1 {
 		exit failed = 1
 	}
 	number = substr(name, 1, 3) + 0
-	if (number != ++expected) {
-		print name ": expected number " expected > "/dev/stderr"
+	if (number <= last) {
+		print name ": numbers have to rise" > "/dev/stderr"
 		exit failed = 1
 	}
+	last = number
+	count++
 	printf "\t{ %d, \"%s\",\n", number, substr(name, 5, length(name) - 8)
 	open_row = 1
 }
 
 {
-	gsub(/\\/, "\\\\")
+	gsub(/\\/, "\\\\\\\\")
 	gsub(/"/, "\\\"")
 	gsub(/\t/, "\\t")
 	print "\t    \"" $0 "\\n\""
@@ -35,5 +37,5 @@ END {
 		exit 1
 	print "\t},"
 	print "};"
-	printf "const size_t store_migration_count = %d;\n", expected
+	printf "const size_t %s_count = %d;\n", array, count
 }

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,11 +25,18 @@
 #define INSERT_TEXT 4096
 
 struct store {
+	const struct store_setup *setup;
 	sqlite3 *db;
 	sqlite3_stmt *begin, *commit, *rollback;
-	sqlite3_stmt *position_get, *position_set, *check;
+	sqlite3_stmt *position_get, *position_set, *check, *dead_letter;
 	sqlite3_stmt *insert[MSG_TYPE_MAX]; /* made at the first record of the type */
 	bool busy;			    /* rows came since the last check */
+	/* The batch in hand. */
+	char source[STORE_SOURCE];
+	int64_t began_ns;
+	uint64_t rows, refused;
+	char refusal[STORE_WHY];
+	struct trim_place trimmed;
 	char why[STORE_WHY];
 };
 
@@ -111,9 +119,9 @@ schema_ensure(struct store *s)
 
 	if (r == E_VERSION)
 		snprintf(s->why, sizeof(s->why),
-		    "its schema has version %d, this program knows up to %zu: run the newer "
+		    "its schema has version %d, this program knows up to %d: run the newer "
 		    "program",
-		    found, store_migration_count);
+		    found, store_migrations[store_migration_count - 1].number);
 	else if (r != E_OK)
 		return store_failed(s);
 	return r;
@@ -137,6 +145,9 @@ statements_prepare(struct store *s)
 		    "ON CONFLICT (journal_source) DO UPDATE SET "
 		    "journal_sequence = excluded.journal_sequence, stored_ns = "
 		    "excluded.stored_ns" },
+		{ &s->dead_letter,
+		    "INSERT INTO dead_letters (journal_source, journal_sequence, type, reason, "
+		    "record, stored_ns) VALUES (?, ?, ?, ?, ?, ?)" },
 		{ &s->check, "SELECT version FROM schema_version ORDER BY version DESC LIMIT 1" },
 	};
 	int r;
@@ -216,22 +227,28 @@ sqlite_prepare(struct store *s, const char *where)
 }
 
 static int
-sqlite_open(struct store **result, const char *where, char why[STORE_WHY])
+sqlite_failed(struct store *s, int error)
+{
+	s->setup->hooks->failed(error, s->why, s->setup->owner);
+	return error;
+}
+
+static struct store *
+sqlite_open(const struct store_setup *setup)
 {
 	struct store *s = mem_alloc(sizeof(*s));
 	int r;
 
-	if ((r = sqlite_prepare(s, where)) != E_OK) {
-		memcpy(why, s->why, STORE_WHY);
-		sqlite_close(&s);
-		return r;
-	}
-	*result = s;
-	return E_OK;
+	s->setup = setup;
+	if ((r = sqlite_prepare(s, setup->where)) != E_OK)
+		sqlite_failed(s, r);
+	else
+		setup->hooks->opened(setup->owner);
+	return s;
 }
 
 static int
-sqlite_position(struct store *s, const char *source, uint64_t *sequence)
+position_read(struct store *s, const char *source, uint64_t *sequence)
 {
 	int r = E_OK;
 
@@ -251,6 +268,17 @@ sqlite_position(struct store *s, const char *source, uint64_t *sequence)
 	return r;
 }
 
+static void
+sqlite_position(struct store *s, const char *source)
+{
+	uint64_t sequence;
+
+	if (position_read(s, source, &sequence) != E_OK)
+		sqlite_failed(s, E_STORE);
+	else
+		s->setup->hooks->positioned(sequence, s->setup->owner);
+}
+
 /* Rows written to a file that somebody removed or replaced would be gone with it. */
 static int
 file_is_ours(struct store *s)
@@ -265,14 +293,48 @@ file_is_ours(struct store *s)
 	return E_OK;
 }
 
-static int
-sqlite_begin(struct store *s)
+static void
+transaction_end(struct store *s)
 {
+	char why[STORE_WHY];
+
+	/* SQLite may have rolled back by itself, as it does when the disk is full. */
+	if (sqlite3_get_autocommit(s->db))
+		return;
+	memcpy(why, s->why, sizeof(why));
+	if (store_run(s, s->rollback) != E_OK)
+		log_error("store sqlite: rollback: %s", s->why);
+	memcpy(s->why, why, sizeof(why));
+}
+
+/* Within the transaction: nobody moves the position between this look and our commit. */
+static int
+position_expect(struct store *s, uint64_t expected)
+{
+	uint64_t position;
 	int r;
 
-	if ((r = file_is_ours(s)) != E_OK)
+	if ((r = position_read(s, s->source, &position)) != E_OK || position == expected)
 		return r;
-	return store_run(s, s->begin);
+	snprintf(s->why, sizeof(s->why),
+	    "%s stands at %llu and not at %llu: somebody else writes it", s->source,
+	    (unsigned long long)position, (unsigned long long)expected);
+	return E_STORE;
+}
+
+static int
+sqlite_begin(struct store *s, const char *source, uint64_t expected)
+{
+	s->began_ns = clock_mono();
+	s->rows = s->refused = 0;
+	s->refusal[0] = '\0';
+	if (text_copy(s->source, sizeof(s->source), source) != E_OK)
+		panic("store sqlite: %s: the name of a source is too long", source);
+	if (file_is_ours(s) == E_OK && store_run(s, s->begin) == E_OK &&
+	    position_expect(s, expected) == E_OK)
+		return E_OK;
+	transaction_end(s);
+	return sqlite_failed(s, E_STORE);
 }
 
 static int
@@ -291,8 +353,43 @@ insert_prepare(struct store *s, const struct msg_desc *desc)
 	return r == E_OK ? E_OK : E_STORE;
 }
 
+/* What no waiting mends, of this row alone. Not a sequence that is stored already: then the position lies. */
+static bool
+row_is_refused(struct store *s)
+{
+	int code = sqlite3_extended_errcode(s->db);
+
+	return code != SQLITE_CONSTRAINT_UNIQUE &&
+	       ((code & 0xff) == SQLITE_CONSTRAINT || (code & 0xff) == SQLITE_MISMATCH ||
+		   (code & 0xff) == SQLITE_TOOBIG);
+}
+
 static int
-sqlite_add(struct store *s, const char *source, const struct journal_record *record)
+letter_store(struct store *s, const struct journal_record *record)
+{
+	sqlite3_stmt *stmt = s->dead_letter;
+	struct buf text;
+	int r = E_STORE;
+
+	buf_init(&text, RECORD_TEXT);
+	if (record_text(record, &text) != E_OK)
+		text_copy(s->why, sizeof(s->why), "a dead letter is too long");
+	else if (sqlite3_bind_text(stmt, 1, s->source, -1, SQLITE_STATIC) != SQLITE_OK ||
+		 sqlite3_bind_int64(stmt, 2, (int64_t)record->sequence) != SQLITE_OK ||
+		 sqlite3_bind_text(stmt, 3, record->desc->name, -1, SQLITE_STATIC) != SQLITE_OK ||
+		 sqlite3_bind_text(stmt, 4, s->refusal, -1, SQLITE_STATIC) != SQLITE_OK ||
+		 sqlite3_bind_text(stmt, 5, (const char *)buf_data(&text), (int)buf_len(&text),
+		     SQLITE_TRANSIENT) != SQLITE_OK ||
+		 sqlite3_bind_int64(stmt, 6, clock_wall()) != SQLITE_OK)
+		store_failed(s);
+	else
+		r = store_run(s, stmt);
+	buf_fini(&text);
+	return r;
+}
+
+static int
+row_store(struct store *s, const struct journal_record *record)
 {
 	sqlite3_stmt *stmt;
 	int r;
@@ -305,43 +402,62 @@ sqlite_add(struct store *s, const char *source, const struct journal_record *rec
 		return r;
 	stmt = s->insert[record->type];
 	s->busy = true;
-	if (row_bind(stmt, source, record) != SQLITE_OK)
+	if (row_bind(stmt, s->source, record) != SQLITE_OK)
 		return store_failed(s);
-	return store_run(s, stmt);
-}
-
-static void
-sqlite_rollback(struct store *s)
-{
-	char why[STORE_WHY];
-
-	/* SQLite may have rolled back by itself, as it does when the disk is full. */
-	if (sqlite3_get_autocommit(s->db))
-		return;
-	memcpy(why, s->why, sizeof(why));
-	if (store_run(s, s->rollback) != E_OK)
-		log_error("store sqlite: rollback: %s", s->why);
-	memcpy(s->why, why, sizeof(why));
+	if (sqlite3_step(stmt) == SQLITE_DONE) {
+		sqlite3_reset(stmt);
+		s->rows++;
+		return E_OK;
+	}
+	r = store_failed(s);
+	if (row_is_refused(s)) {
+		memcpy(s->refusal, s->why, sizeof(s->refusal));
+		if ((r = letter_store(s, record)) == E_OK)
+			s->refused++;
+	}
+	sqlite3_reset(stmt);
+	return r;
 }
 
 static int
-sqlite_commit(struct store *s, const char *source, uint64_t sequence)
+sqlite_add(struct store *s, const struct journal_record *record)
 {
-	int r;
+	if (row_store(s, record) == E_OK)
+		return E_OK;
+	transaction_end(s);
+	return sqlite_failed(s, E_STORE);
+}
 
-	if (sqlite3_bind_text(s->position_set, 1, source, -1, SQLITE_STATIC) != SQLITE_OK ||
+static int
+position_move(struct store *s, uint64_t sequence)
+{
+	if (sqlite3_bind_text(s->position_set, 1, s->source, -1, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_int64(s->position_set, 2, (int64_t)sequence) != SQLITE_OK ||
 	    sqlite3_bind_int64(s->position_set, 3, clock_wall()) != SQLITE_OK)
 		return store_failed(s);
-	if ((r = store_run(s, s->position_set)) != E_OK || (r = store_run(s, s->commit)) != E_OK)
-		sqlite_rollback(s);
-	return r;
+	return store_run(s, s->position_set);
+}
+
+static void
+sqlite_commit(struct store *s, uint64_t sequence)
+{
+	struct store_commit done = {
+		.sequence = sequence, .rows = s->rows, .refused = s->refused, .why = s->refusal
+	};
+
+	if (position_move(s, sequence) != E_OK || store_run(s, s->commit) != E_OK) {
+		transaction_end(s);
+		sqlite_failed(s, E_STORE);
+		return;
+	}
+	done.took_ns = clock_mono() - s->began_ns;
+	s->setup->hooks->committed(&done, s->setup->owner);
 }
 
 /* The write-ahead log is all there is to force: a checkpoint forces the file itself before the log is begun
  * anew. Asked of SQLite's own file handle, as that knows when its folder has to be forced too. */
 static int
-sqlite_sync(struct store *s)
+log_force(struct store *s)
 {
 	sqlite3_file *log = NULL;
 	int r;
@@ -362,23 +478,35 @@ sqlite_sync(struct store *s)
 }
 
 static int
+sqlite_sync(struct store *s)
+{
+	return log_force(s) == E_OK ? E_OK : sqlite_failed(s, E_STORE);
+}
+
+static void
 sqlite_check(struct store *s)
 {
-	int r;
-
-	if ((r = file_is_ours(s)) != E_OK)
-		return r;
 	/* A writer at rest is small again. */
 	if (!s->busy)
 		sqlite3_db_release_memory(s->db);
 	s->busy = false;
-	return store_run(s, s->check);
+	if (file_is_ours(s) != E_OK || store_run(s, s->check) != E_OK)
+		sqlite_failed(s, E_STORE);
+	else
+		s->setup->hooks->checked(s->setup->owner);
 }
 
-static const char *
-sqlite_why(struct store *s)
+static void
+sqlite_trim(struct store *s)
 {
-	return s->why;
+	bool more;
+
+	if (trim_step(s->db, s->setup->conf, &s->trimmed, &more) != E_OK) {
+		store_failed(s);
+		sqlite_failed(s, E_STORE);
+		return;
+	}
+	s->setup->hooks->trimmed(more, s->setup->owner);
 }
 
 const struct store_kind store_sqlite = {
@@ -389,8 +517,7 @@ const struct store_kind store_sqlite = {
 	.begin = sqlite_begin,
 	.add = sqlite_add,
 	.commit = sqlite_commit,
-	.rollback = sqlite_rollback,
 	.sync = sqlite_sync,
 	.check = sqlite_check,
-	.why = sqlite_why,
+	.trim = sqlite_trim,
 };

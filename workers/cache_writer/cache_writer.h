@@ -12,15 +12,19 @@
 #include "role.h"
 #include "store.h"
 
-/* One journal on its way into the store. The position in the store is the truth; the reader may be ahead of
- * it only within a turn. */
+/* One journal on its way into the store. The position in the store is the truth; the reader is ahead of it by
+ * what was handed over and is not answered. */
 struct tail {
 	char		 source[SLOT_NAME];
+	char		 name[STORE_SOURCE]; /* the source's in the store */
 	const char	*state_dir;	/* borrowed */
 	struct journal_reader *reader;	/* null: to be opened behind the position */
 	bool		 placed;	/* the position was read from the store */
+	bool		 served;	/* since then something was committed, or nothing was there to be */
+	bool		 more;		/* there may be records to read at once */
 	uint64_t	 position;	/* sequence of the last record stored */
-	uint64_t	 synced;	/* as much of it as a power cut cannot take */
+	uint64_t	 sent;		/* of the last one handed to the store */
+	uint64_t	 synced;	/* as much of the position as a power cut cannot take */
 	uint64_t	 told;		/* what the fetcher knows of that */
 	uint64_t	 skipped_base;	/* of the reader, at the position */
 	uint64_t	 skipped_counted; /* lost records behind the position that are counted already */
@@ -28,28 +32,40 @@ struct tail {
 	struct tail	*next;
 };
 
-struct tail_bound {		/* of one turn */
+struct tail_bound {		/* of one batch */
 	uint64_t	 rows;
 	int64_t		 until_ns;	/* monotonic: nothing is added later */
 };
 
-struct tail_done {		/* what a turn did */
-	uint64_t	 rows;		/* committed */
+#define TAIL_TIMES 32
+struct tail_batch {		/* what was handed to the store in one transaction */
+	uint64_t	 rows;		/* 0: there was nothing; then no transaction was begun */
+	uint64_t	 last;		/* the position once it is stored */
+	uint64_t	 skipped;	/* of the reader, behind it */
 	uint64_t	 corrupt;	/* records lost in the journal, newly found */
-	int64_t		 commit_ns;	/* from begin to committed; 0 without rows */
 	bool		 more;		/* it stopped at a bound, not at the end of the journal */
+	/* When its records were appended, wall; records beyond the last entry count with that. */
+	struct { int64_t ns; uint64_t rows; } times[TAIL_TIMES];
+	unsigned	 time_count;
 };
 
-void	 tail_init(struct tail *, const char *source, const char *state_dir);
+/* `prefix` tells this node's journals from those of others in a store they share; may be empty. */
+void	 tail_init(struct tail *, const char *source, const char *prefix, const char *state_dir);
 void	 tail_fini(struct tail *);
-/* The store was opened, maybe another one: where are we? */
-int	 tail_place(struct tail *, const struct store_kind *, struct store *) MUST_CHECK;
-/* Stores what is next, in one transaction. E_STORE: it was rolled back and the tail stands at its position again.
- * E_SYSTEM, E_VERSION: the journal cannot be read on; what came before is stored. *done is set in every case. */
-int	 tail_turn(struct tail *, const struct store_kind *, struct store *, const struct tail_bound *,
-	    struct tail_done *done) MUST_CHECK;
+/* The store was opened, maybe another one, and this is where we are. */
+void	 tail_place(struct tail *, uint64_t position);
+/* Begins a transaction and adds what is next; the caller commits it, at `batch->last`. E_STORE: the store told that
+ * it failed. E_SYSTEM, E_VERSION: the journal cannot be read. *batch is set in every case. */
+int	 tail_fill(struct tail *, const struct store_kind *, struct store *, const struct tail_bound *,
+	    struct tail_batch *batch) MUST_CHECK;
+void	 tail_committed(struct tail *, const struct tail_batch *);
+/* Back to the position: what is not stored will be read again. */
+void	 tail_rewind(struct tail *);
 /* Records in the journal and not stored. While the position is not known: all that the journal holds. */
 int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
+
+/* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
+int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
 
 #define WRITER_TAILS_MAX 64
 
@@ -61,7 +77,7 @@ struct writer_hooks {
 };
 
 /* Opens the store and looks for journals. `conf` and `stats` are borrowed. A store that is busy or down now is tried
- * again; one that can never work so (E_SYSTEM, E_VERSION) is told in `why`. */
+ * again; one that tells at once that it can never work so (E_SYSTEM, E_VERSION) is told in `why`. */
 int	 writer_open(struct writer **result, struct loop *, const struct conf *, struct stats *,
 	    const struct store_kind *, const struct writer_hooks *, void *owner, char why[STORE_WHY]) MUST_CHECK;
 void	 writer_close(struct writer **);

@@ -81,14 +81,16 @@ main(int argc, char **argv)
 {
 	struct proc *p = proc_begin(ROLE_CACHE_WRITER, argc, argv);
 	struct cache_writer c = { .proc = p };
+	const struct store_kind *kind =
+	    p->conf.postgres_url[0] != '\0' ? &store_postgres : &store_sqlite;
 	char why[STORE_WHY] = "";
 
 	proc_confine(p);
 	proc_connect(p, &cache_writer_hooks, cache_writer_handlers, &c);
 
-	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, &store_sqlite, &writer_hooks, &c,
+	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, kind, &writer_hooks, &c,
 		why) != E_OK)
-		fatal(EXIT_WITH_STATE, "store %s: history in %s: %s", store_sqlite.name,
+		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name,
 		    p->conf.state_dir, why);
 
 	proc_ready(p);

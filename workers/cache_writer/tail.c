@@ -1,20 +1,25 @@
 /* tail.c - one journal on its way into the store. */
 #include "cache_writer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "text.h"
 
 #define CLOCK_EVERY 32 /* rows between looks at the clock */
 #define SKIPS_MAX   64 /* damages passed in one turn */
 
 void
-tail_init(struct tail *t, const char *source, const char *state_dir)
+tail_init(struct tail *t, const char *source, const char *prefix, const char *state_dir)
 {
 	memset(t, 0, sizeof(*t));
 	t->state_dir = state_dir;
+	t->more = true;
 	text_copy(t->source, sizeof(t->source), source);
+	if (snprintf(t->name, sizeof(t->name), "%s%s", prefix, t->source) >= (int)sizeof(t->name))
+		panic("journal %s: its name in the store is too long", source);
 }
 
 void
@@ -23,30 +28,26 @@ tail_fini(struct tail *t)
 	journal_reader_close(&t->reader);
 }
 
-/* Back to the position: what was read since will be read again. */
-static void
+void
 tail_rewind(struct tail *t)
 {
 	journal_reader_close(&t->reader);
 	t->skipped_base = 0;
+	t->sent = t->position;
+	t->more = true;
 }
 
-int
-tail_place(struct tail *t, const struct store_kind *kind, struct store *store)
+void
+tail_place(struct tail *t, uint64_t position)
 {
-	uint64_t position;
-	int r;
-
-	if ((r = kind->position(store, t->source, &position)) != E_OK)
-		return r;
-	if (t->placed && position != t->position)
+	if (position != t->position)
 		t->skipped_counted = 0;
-	tail_rewind(t);
 	t->position = position;
+	tail_rewind(t);
 	t->synced = 0;
 	t->told = 0;
+	t->served = false;
 	t->placed = true;
-	return E_OK;
 }
 
 static int
@@ -68,77 +69,89 @@ tail_read(struct tail *t, struct journal_record *record)
 	return r;
 }
 
+static void
+batch_time(struct tail_batch *b, int64_t ns)
+{
+	unsigned n = b->time_count;
+
+	if (n == 0 || (b->times[n - 1].ns != ns && n < TAIL_TIMES)) {
+		b->times[n].ns = ns;
+		b->times[n].rows = 0;
+		n = ++b->time_count;
+	}
+	b->times[n - 1].rows++;
+}
+
 /* Adds records until a bound, when *read stays E_OK, or until reading ends with something else. */
 static int
-tail_fill(struct tail *t, const struct store_kind *kind, struct store *store,
-    const struct tail_bound *bound, struct journal_record *record, uint64_t *rows, int *read)
+tail_add(struct tail *t, const struct store_kind *kind, struct store *store,
+    const struct tail_bound *bound, struct journal_record *record, struct tail_batch *b, int *read)
 {
 	int r;
 
 	do {
-		if ((r = kind->add(store, t->source, record)) != E_OK)
+		if ((r = kind->add(store, record)) != E_OK && r != E_FULL)
 			return r;
-		++*rows;
-		if (*rows >= bound->rows ||
-		    (*rows % CLOCK_EVERY == 0 && clock_mono() >= bound->until_ns))
+		b->last = journal_reader_after(t->reader);
+		batch_time(b, record->appended_ns);
+		b->rows++;
+		if (r == E_FULL || b->rows >= bound->rows ||
+		    (b->rows % CLOCK_EVERY == 0 && clock_mono() >= bound->until_ns))
 			return E_OK;
 	} while ((*read = tail_read(t, record)) == E_OK);
+	b->last = journal_reader_after(t->reader);
 	return E_OK;
 }
 
 static void
-tail_count_corrupt(struct tail *t, struct tail_done *done)
+tail_count_corrupt(struct tail *t, struct tail_batch *b)
 {
 	uint64_t lost = journal_reader_skipped(t->reader) - t->skipped_base;
 
+	b->skipped = journal_reader_skipped(t->reader);
 	if (lost > t->skipped_counted) {
-		done->corrupt = lost - t->skipped_counted;
+		b->corrupt = lost - t->skipped_counted;
 		t->skipped_counted = lost;
 	}
 }
 
-static void
-tail_committed(struct tail *t, uint64_t sequence)
+void
+tail_committed(struct tail *t, const struct tail_batch *b)
 {
-	t->position = sequence;
-	t->skipped_base = journal_reader_skipped(t->reader);
-	t->skipped_counted = 0;
+	uint64_t passed = b->skipped - t->skipped_base;
+
+	t->position = b->last;
+	t->served = true;
+	t->skipped_base = b->skipped;
+	t->skipped_counted -= passed < t->skipped_counted ? passed : t->skipped_counted;
 }
 
 int
-tail_turn(struct tail *t, const struct store_kind *kind, struct store *store,
-    const struct tail_bound *bound, struct tail_done *done)
+tail_fill(struct tail *t, const struct store_kind *kind, struct store *store,
+    const struct tail_bound *bound, struct tail_batch *b)
 {
 	struct journal_record record;
-	uint64_t last, rows = 0;
-	int64_t began;
 	int r, read;
 
-	memset(done, 0, sizeof(*done));
+	memset(b, 0, sizeof(*b));
+	t->more = false;
 	if ((r = tail_reader_ensure(t)) != E_OK)
 		return r;
 	if ((read = tail_read(t, &record)) != E_OK) {
-		tail_count_corrupt(t, done);
-		done->more = read == E_CORRUPT;
+		tail_count_corrupt(t, b);
+		t->more = b->more = read == E_CORRUPT;
+		t->served = t->served || (!b->more && t->sent == t->position);
 		return read == E_PARTIAL || read == E_CORRUPT ? E_OK : read;
 	}
-	began = clock_mono();
-	if ((r = kind->begin(store)) == E_OK)
-		r = tail_fill(t, kind, store, bound, &record, &rows, &read);
-	last = journal_reader_after(t->reader);
-	if (r == E_OK)
-		r = kind->commit(store, t->source, last);
-	if (r != E_OK) {
-		kind->rollback(store);
-		tail_rewind(t);
+	if ((r = kind->begin(store, t->name, t->sent)) != E_OK)
 		return r;
-	}
-	tail_count_corrupt(t, done);
-	tail_committed(t, last);
-	done->rows = rows;
-	done->commit_ns = clock_mono() - began;
-	done->more = read == E_OK || read == E_CORRUPT;
-	return read == E_SYSTEM || read == E_VERSION ? read : E_OK;
+	r = tail_add(t, kind, store, bound, &record, b, &read);
+	tail_count_corrupt(t, b);
+	if (r != E_OK)
+		return r;
+	t->sent = b->last;
+	t->more = b->more = read == E_OK || read == E_CORRUPT;
+	return E_OK;
 }
 
 int

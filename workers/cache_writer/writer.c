@@ -2,8 +2,11 @@
  *
  * The store is open or it is not. Any failure closes it; an attempt to open it anew follows after a growing
  * delay, and every tail then starts again from the position it finds there. So a store that was down, full,
- * replaced or restored from a copy is one and the same case. Nothing is held in memory meanwhile: the journal
- * is the spool.
+ * replaced, restored from a copy or is another server by now is one and the same case. Nothing is held in memory
+ * meanwhile but two batches: the journal is the spool.
+ *
+ * One request to the store is unanswered at a time; the pump asks the next one whenever there is none. Hooks only
+ * note what was answered and wake the pump.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,32 +23,54 @@
 
 #define TURN_MS		 10   /* of storing before the loop turns again */
 #define CHECK_MS	 1000 /* between round trips to the store, and between syncs */
+#define TRIM_MS		 600000
 #define RETRY_FLOOR_MS	 100
 #define RETRY_LIMIT_MS	 10000
 #define RETRY_JITTER	 20 /* percent */
 #define DRAIN_SHARE	 80 /* percent of the time allowed that draining takes at most */
 #define PATH_SIZE	 512
 #define DISK_PATIENCE_MS 30000
+#define LETTER_TELL_MS	 10000 /* between lines about dead letters */
+
+enum unanswered { ANSWERED, OPEN, POSITION, COMMIT, CHECK, TRIM };
 
 struct writer {
 	struct loop *loop;
 	const struct conf *conf;
 	struct stats *stats;
 	const struct store_kind *kind;
-	struct store *store; /* null while it is down */
-	unsigned label;	     /* of the kind, in metrics */
+	struct store_setup setup;
+	struct store *store;	    /* null while it is down */
+	enum unanswered unanswered; /* what the store was asked for */
+	bool pumping;		    /* an answer comes within the call */
+	bool failed;		    /* it is to be closed */
+	int error;
+	char why[STORE_WHY];
+	unsigned label; /* of the kind, in metrics */
 	const struct writer_hooks *hooks;
 	void *owner;
 	char where[PATH_SIZE];
+	char prefix[STORE_SOURCE - SLOT_NAME];
 	struct tail *tails;
 	int tail_count;
-	bool unsynced;	/* something was committed, or found, since the last sync */
-	bool full_told; /* that there are more journals than tails */
+	struct tail *asked; /* whose position or commit is unanswered */
+	struct tail_batch batch;
+	struct tail *ready; /* whose next batch is filled meanwhile */
+	struct tail_batch ready_batch;
+	struct tail *turn; /* who was served last */
+	int64_t asked_ns;
+	bool check_due;
+	int64_t trim_at; /* monotonic */
+	bool unsynced;	 /* something was committed, or found, since the last sync */
+	bool full_told;	 /* that there are more journals than tails */
+	int64_t letter_told;
+	uint64_t letters; /* since then */
 	struct loop_timer work;
 	struct loop_timer check;
 	struct backoff backoff;
 	int64_t failing_since; /* monotonic; 0: all is well */
 	int64_t drain_until;   /* monotonic; 0: not draining */
+	struct loop_timer drain;
 };
 
 static struct tail *
@@ -64,7 +89,7 @@ tail_of(struct writer *w, const char *source)
 		return NULL;
 	}
 	t = mem_alloc(sizeof(*t));
-	tail_init(t, source, w->conf->state_dir);
+	tail_init(t, source, w->prefix, w->conf->state_dir);
 	t->next = w->tails;
 	w->tails = t;
 	w->tail_count++;
@@ -89,59 +114,115 @@ journals_find(struct writer *w)
 	closedir(dir);
 }
 
+/* An answer, or a failure, that came outside of the pump wakes it. */
 static void
-store_failed(struct writer *w, const char *doing, int error, const char *why)
+answered(struct writer *w)
+{
+	w->unanswered = ANSWERED;
+	if (!w->pumping)
+		loop_timer_set(&w->work, 0);
+}
+
+static void
+on_failed(int error, const char *why, void *owner)
+{
+	struct writer *w = owner;
+
+	w->failed = true;
+	w->error = error;
+	snprintf(w->why, sizeof(w->why), "%s", why);
+	answered(w);
+}
+
+static void
+store_failed(struct writer *w)
 {
 	uint32_t wait_ms = backoff_next_jittered_ms(&w->backoff, RETRY_JITTER);
 
+	w->failed = false;
+	w->unanswered = ANSWERED;
+	w->asked = w->ready = NULL;
 	metric_add(w->stats, M_STORE_ERRORS, w->label, 0, 1);
-	check_store(w->stats, CHECK_DATABASE, error, 0, why);
+	check_store(w->stats, CHECK_DATABASE, w->error, 0, w->why);
 	if (w->failing_since == 0) {
-		log_error("store %s: %s: %s; the journal keeps what arrives, trying again",
-		    w->kind->name, doing, why);
+		log_error("store %s: %s; the journal keeps what arrives, trying again",
+		    w->kind->name, w->why);
 		w->failing_since = clock_mono();
 	}
 	w->kind->close(&w->store);
+	for (struct tail *t = w->tails; t != NULL; t = t->next) {
+		t->placed = false;
+		tail_rewind(t);
+	}
 	loop_timer_set(&w->work, wait_ms);
 }
 
-/* A real round trip, timed; what a commit already told is told by turn_count. */
-static void
-store_check(struct writer *w)
-{
-	int64_t began = clock_mono();
-
-	if (w->kind->check(w->store) == E_OK)
-		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - began, "");
-	else
-		store_failed(w, "check", E_STORE, w->kind->why(w->store));
-}
-
-/* Every tail had its turn and nothing failed: only now is an episode over. */
+/* Every tail was served and nothing failed: only then is an episode over. */
 static void
 store_works(struct writer *w)
 {
+	if (w->store == NULL || w->unanswered == OPEN)
+		return;
+	for (struct tail *t = w->tails; t != NULL; t = t->next)
+		if (!t->placed || !t->served)
+			return;
 	backoff_reset(&w->backoff);
 	if (w->failing_since == 0)
 		return;
 	log_info("store %s: works again after %" PRId64 " s", w->kind->name,
 	    (clock_mono() - w->failing_since) / CLOCK_SEC);
 	w->failing_since = 0;
-	store_check(w);
+	w->check_due = true;
 }
 
-static int
-store_open(struct writer *w, char why[STORE_WHY])
+static void
+store_open(struct writer *w)
 {
-	struct store *store;
-	int r;
+	w->unanswered = OPEN;
+	w->asked_ns = clock_mono();
+	w->setup.attempt++;
+	w->store = w->kind->open(&w->setup);
+}
 
-	if ((r = w->kind->open(&store, w->where, why)) != E_OK)
-		return r;
-	w->store = store;
-	for (struct tail *t = w->tails; t != NULL; t = t->next)
-		t->placed = false;
-	return E_OK;
+static void
+on_opened(void *owner)
+{
+	struct writer *w = owner;
+
+	if (w->failing_since == 0)
+		check_store(
+		    w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
+	answered(w);
+}
+
+static void
+on_positioned(uint64_t sequence, void *owner)
+{
+	struct writer *w = owner;
+
+	tail_place(w->asked, sequence);
+	/* Whoever committed that may have been killed before its sync. */
+	w->unsynced = true;
+	answered(w);
+}
+
+static void
+on_checked(void *owner)
+{
+	struct writer *w = owner;
+
+	if (w->failing_since == 0)
+		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
+	answered(w);
+}
+
+static void
+on_trimmed(bool more, void *owner)
+{
+	struct writer *w = owner;
+
+	w->trim_at = clock_mono() + (more ? 0 : TRIM_MS * CLOCK_MS);
+	answered(w);
 }
 
 static void
@@ -157,12 +238,10 @@ fetcher_tell(struct writer *w, struct tail *t)
 static void
 store_sync(struct writer *w)
 {
-	if (w->store == NULL || !w->unsynced)
+	if (w->store == NULL || w->failed || !w->unsynced)
 		return;
-	if (w->kind->sync(w->store) != E_OK) {
-		store_failed(w, "sync", E_STORE, w->kind->why(w->store));
+	if (w->kind->sync != NULL && w->kind->sync(w->store) != E_OK)
 		return;
-	}
 	w->unsynced = false;
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
 		if (!t->placed)
@@ -173,49 +252,131 @@ store_sync(struct writer *w)
 }
 
 static void
-turn_count(struct writer *w, const struct tail_done *done)
+letters_count(struct writer *w, const struct store_commit *done)
 {
-	if (done->corrupt > 0)
-		metric_add(w->stats, M_JOURNAL_CORRUPT, 0, 0, done->corrupt);
-	if (done->rows == 0)
+	int64_t now = clock_mono();
+
+	if (done->refused == 0)
 		return;
-	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
-	metric_observe(w->stats, M_STORE_DURATION, w->label, done->commit_ns);
-	if (w->failing_since == 0)
-		check_store(w->stats, CHECK_DATABASE, E_OK, done->commit_ns, "");
+	metric_add(w->stats, M_STORE_DEAD_LETTERS, w->label, 0, done->refused);
+	w->letters += done->refused;
+	if (w->letter_told != 0 && now - w->letter_told < LETTER_TELL_MS * CLOCK_MS)
+		return;
+	log_error("store %s: %s: %" PRIu64
+		  " record(s) refused for good and put into dead_letters, the last: %s",
+	    w->kind->name, w->asked->source, w->letters, done->why);
+	w->letters = 0;
+	w->letter_told = now;
 }
 
-static int
-writer_place(struct writer *w, struct tail *t)
+static void
+on_committed(const struct store_commit *done, void *owner)
 {
-	int r;
+	struct writer *w = owner;
+	int64_t now = clock_wall();
 
-	if (t->placed)
-		return E_OK;
-	if ((r = tail_place(t, w->kind, w->store)) != E_OK)
-		return r;
-	/* Whoever committed that may have been killed before its sync. */
+	tail_committed(w->asked, &w->batch);
 	w->unsynced = true;
-	return E_OK;
+	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
+	metric_observe(w->stats, M_STORE_DURATION, w->label, done->took_ns);
+	for (unsigned i = 0; i < w->batch.time_count; i++)
+		metric_observe_many(w->stats, M_STORE_DELAY, w->label,
+		    now - w->batch.times[i].ns, w->batch.times[i].rows);
+	letters_count(w, done);
+	if (w->failing_since == 0)
+		check_store(w->stats, CHECK_DATABASE, E_OK, done->took_ns, "");
+	answered(w);
 }
 
-/* One tail's share of a turn. E_STORE: the store failed. */
-static int
-tail_serve(struct writer *w, struct tail *t, int64_t until_ns, bool *more)
-{
-	const struct tail_bound bound = { (uint64_t)w->conf->store_batch_rows, until_ns };
-	struct tail_done done;
-	int r;
+static const struct store_hooks store_hooks = {
+	.opened = on_opened,
+	.positioned = on_positioned,
+	.committed = on_committed,
+	.checked = on_checked,
+	.trimmed = on_trimmed,
+	.failed = on_failed,
+};
 
-	if (writer_place(w, t) != E_OK)
-		return E_STORE;
-	r = tail_turn(t, w->kind, w->store, &bound, &done);
-	w->unsynced = w->unsynced || done.rows > 0;
-	turn_count(w, &done);
-	fetcher_tell(w, t);
-	*more = *more || done.more;
-	return r == E_STORE ? E_STORE
-			    : E_OK; /* other failures are the journal's, which logged them */
+static struct tail *
+tail_unplaced(struct writer *w)
+{
+	struct tail *t;
+
+	for (t = w->tails; t != NULL && t->placed; t = t->next)
+		;
+	return t;
+}
+
+/* The next one with something to read, in a round. */
+static struct tail *
+tail_next(struct writer *w)
+{
+	struct tail *t = w->turn;
+
+	for (int i = 0; i < w->tail_count; i++) {
+		t = t == NULL || t->next == NULL ? w->tails : t->next;
+		if (t->placed && t->more)
+			return t;
+	}
+	return NULL;
+}
+
+/* Fills a batch, if somebody has one. */
+static bool
+batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
+{
+	struct tail_bound bound = { (uint64_t)w->conf->store_batch_rows, 0 };
+	struct tail *t;
+
+	while (!w->failed && (t = tail_next(w)) != NULL) {
+		bound.until_ns = clock_mono() + TURN_MS * CLOCK_MS / w->tail_count;
+		w->turn = t;
+		/* Failures of the journal are logged there; it is looked at again later. */
+		if (tail_fill(t, w->kind, w->store, &bound, batch) != E_OK)
+			batch->rows = 0;
+		if (batch->corrupt > 0)
+			metric_add(w->stats, M_JOURNAL_CORRUPT, 0, 0, batch->corrupt);
+		fetcher_tell(w, t);
+		if (batch->rows > 0) {
+			*whose = t;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Asks the store for what is next; false when there is nothing. */
+static bool
+writer_step(struct writer *w)
+{
+	struct tail *t;
+
+	w->asked_ns = clock_mono();
+	if (w->store == NULL) {
+		store_open(w);
+	} else if ((t = tail_unplaced(w)) != NULL) {
+		w->unanswered = POSITION;
+		w->asked = t;
+		w->kind->position(w->store, t->name);
+	} else if (w->ready != NULL) {
+		w->unanswered = COMMIT;
+		w->asked = w->ready;
+		w->batch = w->ready_batch;
+		w->ready = NULL;
+		w->kind->commit(w->store, w->batch.last);
+	} else if (w->check_due) {
+		w->check_due = false;
+		w->unanswered = CHECK;
+		w->kind->check(w->store);
+	} else if (batch_fill(w, &w->ready, &w->ready_batch)) {
+		return true;
+	} else if (!w->failed && w->drain_until == 0 && w->asked_ns >= w->trim_at) {
+		w->unanswered = TRIM;
+		w->kind->trim(w->store);
+	} else {
+		return w->failed;
+	}
+	return true;
 }
 
 static void
@@ -227,31 +388,33 @@ drain_check(struct writer *w, bool more)
 	store_sync(w);
 	loop_timer_clear(&w->work);
 	loop_timer_clear(&w->check);
+	loop_timer_clear(&w->drain);
 	w->hooks->drained(w->owner);
 }
 
-/* Gives every tail its turn. */
+/* Asks and answers until the store has to be waited for, nothing is left, or the loop has to turn. */
 static void
-writer_turn(struct writer *w)
+writer_pump(struct writer *w)
 {
-	int64_t share = TURN_MS * CLOCK_MS / (w->tail_count > 0 ? w->tail_count : 1);
-	char why[STORE_WHY] = "";
-	bool more = false;
-	int r;
+	int64_t until_ns = clock_mono() + TURN_MS * CLOCK_MS;
+	bool more = true;
 
-	if (w->store == NULL && (r = store_open(w, why)) != E_OK) {
-		store_failed(w, "open", r, why);
-		drain_check(w, false);
-		return;
+	w->pumping = true;
+	while (more && !w->failed && w->unanswered == ANSWERED && clock_mono() < until_ns)
+		more = writer_step(w);
+	if (!w->failed && w->unanswered == COMMIT && w->kind->ahead && w->ready == NULL)
+		batch_fill(w, &w->ready, &w->ready_batch);
+	w->pumping = false;
+	if (w->failed) {
+		store_failed(w);
+		more = false;
+	} else if (w->unanswered != ANSWERED) {
+		loop_timer_clear(&w->work); /* the answer wakes us */
+		store_works(w);
+	} else {
+		loop_timer_set(&w->work, more ? 0 : w->conf->store_poll_interval);
+		store_works(w);
 	}
-	for (struct tail *t = w->tails; t != NULL; t = t->next)
-		if (tail_serve(w, t, clock_mono() + share, &more) != E_OK) {
-			store_failed(w, t->source, E_STORE, w->kind->why(w->store));
-			drain_check(w, false);
-			return;
-		}
-	loop_timer_set(&w->work, more ? 0 : w->conf->store_poll_interval);
-	store_works(w);
 	drain_check(w, more);
 }
 
@@ -270,14 +433,32 @@ writer_end(struct writer *w)
 	stats_done(w->stats);
 }
 
+/* A ring, a poll and a start of work: every journal may have grown. */
+static void
+writer_look(struct writer *w)
+{
+	for (struct tail *t = w->tails; t != NULL; t = t->next)
+		t->more = true;
+}
+
 static void
 writer_work(void *arg)
 {
 	struct writer *w = arg;
 
 	writer_begin(w, "storing into");
-	writer_turn(w);
+	if (w->unanswered == ANSWERED)
+		writer_look(w);
+	writer_pump(w);
 	writer_end(w);
+}
+
+/* Records read, and not known to be stored. */
+static uint64_t
+tail_unanswered(const struct writer *w, const struct tail *t)
+{
+	return (w->unanswered == COMMIT && w->asked == t ? w->batch.rows : 0) +
+	       (w->ready == t ? w->ready_batch.rows : 0);
 }
 
 /* What cannot be told leaves the last figure: a lag of 0 would say that all is stored. */
@@ -287,11 +468,11 @@ lag_count(struct writer *w)
 	uint64_t lag = 0, behind;
 
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (w->store != NULL && w->failing_since == 0 && writer_place(w, t) != E_OK)
+		if (w->store != NULL && w->failing_since == 0 && !t->placed)
 			return;
 		if (tail_behind(t, &behind) != E_OK)
 			return;
-		lag += behind;
+		lag += behind + tail_unanswered(w, t);
 	}
 	metric_set(w->stats, M_JOURNAL_LAG, 0, 0, lag);
 }
@@ -302,15 +483,41 @@ writer_check(void *arg)
 {
 	struct writer *w = arg;
 
+	loop_timer_set(&w->check, CHECK_MS);
+	journals_find(w);
 	writer_begin(w, "checking and forcing to disk");
 	if (w->store != NULL && w->failing_since == 0)
-		store_check(w);
+		w->check_due = w->unanswered != COMMIT; /* which is a round trip itself */
 	if (w->failing_since == 0)
 		store_sync(w);
+	if (w->store != NULL && w->drain_until == 0)
+		writer_pump(w);
 	writer_end(w);
-	journals_find(w);
 	lag_count(w);
-	loop_timer_set(&w->check, CHECK_MS);
+}
+
+static void
+drain_over(void *arg)
+{
+	drain_check(arg, false);
+}
+
+/* Where the store is, and what tells this node's sources from those of others in it. */
+static int
+writer_where(struct writer *w, char why[STORE_WHY])
+{
+	int r = E_OK;
+
+	if (w->kind == &store_postgres) {
+		text_copy(w->where, sizeof(w->where), w->conf->postgres_url);
+		if ((r = node_ensure(w->conf->state_dir, w->prefix, sizeof(w->prefix), why)) == E_OK)
+			strcat(w->prefix, "/");
+	} else if (snprintf(w->where, sizeof(w->where), "%s/history.%s", w->conf->state_dir,
+		       w->kind->name) >= (int)sizeof(w->where)) {
+		text_copy(why, STORE_WHY, "the path is too long");
+		r = E_SYSTEM;
+	}
+	return r;
 }
 
 int
@@ -330,21 +537,28 @@ writer_open(struct writer **result, struct loop *loop, const struct conf *conf, 
 	w->label = (unsigned)label;
 	w->hooks = hooks;
 	w->owner = owner;
+	w->trim_at = clock_mono() + CHECK_MS * CLOCK_MS;
 	w->backoff = (struct backoff){ .floor_ms = RETRY_FLOOR_MS, .ceiling_ms = RETRY_LIMIT_MS };
-	if (snprintf(w->where, sizeof(w->where), "%s/history.%s", conf->state_dir, kind->name) >=
-	    (int)sizeof(w->where)) {
-		text_copy(why, STORE_WHY, "the path is too long");
-		mem_free(&w);
-		return E_SYSTEM;
-	}
 	loop_timer_open(loop, &w->work, writer_work, w);
 	loop_timer_open(loop, &w->check, writer_check, w);
-	if ((r = store_open(w, why)) == E_SYSTEM || r == E_VERSION) {
+	loop_timer_open(loop, &w->drain, drain_over, w);
+	w->setup = (struct store_setup){ .loop = loop, .conf = conf, .stats = stats,
+		.where = w->where, .hooks = &store_hooks, .owner = w };
+	if ((r = writer_where(w, why)) != E_OK) {
 		writer_close(&w);
 		return r;
 	}
-	if (r != E_OK)
-		store_failed(w, "open", r, why);
+	w->pumping = true;
+	store_open(w);
+	w->pumping = false;
+	if (w->failed && w->error != E_STORE) {
+		r = w->error;
+		memcpy(why, w->why, STORE_WHY);
+		writer_close(&w);
+		return r;
+	}
+	if (w->failed)
+		store_failed(w);
 	else
 		loop_timer_set(&w->work, 0);
 	writer_check(w);
@@ -362,6 +576,7 @@ writer_close(struct writer **writer)
 		return;
 	loop_timer_close(&w->work);
 	loop_timer_close(&w->check);
+	loop_timer_close(&w->drain);
 	while ((t = w->tails) != NULL) {
 		w->tails = t->next;
 		tail_fini(t);
@@ -396,14 +611,22 @@ writer_unlisten(struct writer *w, void *listener)
 void
 writer_ring(struct writer *w)
 {
-	if (w->store != NULL && w->failing_since == 0)
+	if (w->store == NULL || w->failing_since != 0)
+		return;
+	writer_look(w);
+	if (w->unanswered == ANSWERED)
 		loop_timer_set(&w->work, 0);
 }
 
 void
 writer_drain(struct writer *w, int64_t timeout_ms)
 {
+	int64_t wait_ms = timeout_ms * DRAIN_SHARE / 100;
+
 	journals_find(w);
-	w->drain_until = clock_mono() + timeout_ms * DRAIN_SHARE / 100 * CLOCK_MS;
-	loop_timer_set(&w->work, 0);
+	writer_look(w);
+	w->drain_until = clock_mono() + wait_ms * CLOCK_MS;
+	loop_timer_set(&w->drain, wait_ms);
+	if (w->unanswered == ANSWERED)
+		loop_timer_set(&w->work, 0);
 }

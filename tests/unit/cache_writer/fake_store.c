@@ -7,22 +7,32 @@
 #include "mem.h"
 
 struct store {
+	const struct store_setup *setup;
+	const char *source;
 	int number;
 };
 
 struct fake_disk fake_disk;
 
 static int
-fake_open(struct store **store, const char *where, char why[STORE_WHY])
+fake_fail(struct store *store, int error)
 {
-	(void)where;
+	store->setup->hooks->failed(error, "told to fail", store->setup->owner);
+	return error;
+}
+
+static struct store *
+fake_open(const struct store_setup *setup)
+{
+	struct store *store = mem_alloc(sizeof(*store));
+
+	store->setup = setup;
 	fake_disk.opens++;
-	if (fake_disk.open_error != E_OK) {
-		snprintf(why, STORE_WHY, "told to fail");
-		return fake_disk.open_error;
-	}
-	*store = mem_alloc(sizeof(**store));
-	return E_OK;
+	if (fake_disk.open_error != E_OK)
+		(void)fake_fail(store, fake_disk.open_error);
+	else
+		setup->hooks->opened(setup->owner);
+	return store;
 }
 
 static void
@@ -46,88 +56,88 @@ fake_position_of(const char *source)
 	return NULL;
 }
 
-static int
-fake_position(struct store *store, const char *source, uint64_t *sequence)
+static void
+fake_position(struct store *store, const char *source)
 {
-	(void)store;
-	*sequence = *fake_position_of(source);
-	return E_OK;
+	store->setup->hooks->positioned(*fake_position_of(source), store->setup->owner);
 }
 
 static int
-fake_begin(struct store *store)
+fake_begin(struct store *store, const char *source, uint64_t expected)
 {
-	(void)store;
-	if (fake_disk.fail_begin || fake_disk.in_transaction)
-		return E_STORE;
+	if (fake_disk.fail_begin || fake_disk.in_transaction ||
+	    *fake_position_of(source) != expected)
+		return fake_fail(store, E_STORE);
+	store->source = source;
 	fake_disk.in_transaction = true;
 	fake_disk.staged = 0;
 	return E_OK;
 }
 
 static int
-fake_add(struct store *store, const char *source, const struct journal_record *record)
+fake_add(struct store *store, const struct journal_record *record)
 {
 	uint64_t at = fake_disk.row_count + fake_disk.staged;
 
-	(void)store;
 	if (!fake_disk.in_transaction || at >= FAKE_ROWS ||
-	    record->sequence <= *fake_position_of(source) ||
-	    fake_disk.staged + 1 == fake_disk.fail_add)
-		return E_STORE;
-	snprintf(fake_disk.rows[at].source, sizeof(fake_disk.rows[at].source), "%s", source);
+	    record->sequence <= *fake_position_of(store->source) ||
+	    fake_disk.staged + 1 == fake_disk.fail_add) {
+		fake_disk.in_transaction = false;
+		return fake_fail(store, E_STORE);
+	}
+	snprintf(fake_disk.rows[at].source, sizeof(fake_disk.rows[at].source), "%s", store->source);
 	fake_disk.rows[at].sequence = record->sequence;
 	fake_disk.rows[at].trade_id = record->value.trade.trade_id;
 	fake_disk.staged++;
-	return E_OK;
-}
-
-static int
-fake_commit(struct store *store, const char *source, uint64_t sequence)
-{
-	(void)store;
-	if (!fake_disk.in_transaction || fake_disk.fail_commit)
-		return E_STORE;
-	fake_disk.row_count += fake_disk.staged;
-	*fake_position_of(source) = sequence;
-	fake_disk.staged = 0;
-	fake_disk.in_transaction = false;
-	return E_OK;
+	return fake_disk.full_at != 0 && fake_disk.staged >= fake_disk.full_at ? E_FULL : E_OK;
 }
 
 static void
-fake_rollback(struct store *store)
+fake_commit(struct store *store, uint64_t sequence)
 {
-	(void)store;
-	fake_disk.in_transaction = false;
+	struct store_commit done = { .sequence = sequence, .rows = fake_disk.staged, .why = "" };
+
+	if (!fake_disk.in_transaction || fake_disk.fail_commit) {
+		fake_disk.in_transaction = false;
+		(void)fake_fail(store, E_STORE);
+		return;
+	}
+	fake_disk.row_count += fake_disk.staged;
+	*fake_position_of(store->source) = sequence;
 	fake_disk.staged = 0;
+	fake_disk.in_transaction = false;
+	done.refused = fake_disk.refused;
+	if (done.refused > 0)
+		done.why = "told to refuse";
+	store->setup->hooks->committed(&done, store->setup->owner);
 }
 
 static int
 fake_sync(struct store *store)
 {
-	(void)store;
 	if (fake_disk.fail_sync)
-		return E_STORE;
+		return fake_fail(store, E_STORE);
 	for (int i = 0; i < FAKE_SOURCES; i++)
 		if (fake_disk.positions[i].sequence > fake_disk.durable)
 			fake_disk.durable = fake_disk.positions[i].sequence;
 	return E_OK;
 }
 
-static int
+static void
 fake_check(struct store *store)
 {
-	(void)store;
 	fake_disk.checks++;
-	return fake_disk.fail_check ? E_STORE : E_OK;
+	if (fake_disk.fail_check)
+		(void)fake_fail(store, E_STORE);
+	else
+		store->setup->hooks->checked(store->setup->owner);
 }
 
-static const char *
-fake_why(struct store *store)
+static void
+fake_trim(struct store *store)
 {
-	(void)store;
-	return "told to fail";
+	fake_disk.trims++;
+	store->setup->hooks->trimmed(fake_disk.trims < 3, store->setup->owner);
 }
 
 const struct store_kind fake_store = {
@@ -138,8 +148,7 @@ const struct store_kind fake_store = {
 	.begin = fake_begin,
 	.add = fake_add,
 	.commit = fake_commit,
-	.rollback = fake_rollback,
 	.sync = fake_sync,
 	.check = fake_check,
-	.why = fake_why,
+	.trim = fake_trim,
 };

@@ -20,10 +20,12 @@ struct fake_disk { /* outlives open and close, as a disk does */
 		char source[32];
 		uint64_t sequence;
 	} positions[FAKE_SOURCES];
-	int opens, checks;
+	int opens, checks, trims;
 	int open_error;	   /* what open answers */
 	uint64_t durable;  /* highest position of all sources at the last sync */
 	uint64_t fail_add; /* the nth add of a transaction fails; 0: none */
+	uint64_t full_at;  /* so many rows of a transaction are enough; 0: no bound */
+	uint64_t refused;  /* what every commit tells */
 	bool fail_begin, fail_commit, fail_check, fail_sync;
 	bool in_transaction;
 };

@@ -1,0 +1,214 @@
+/* pg.c - the history store in PostgreSQL: requests of the contract as queries on one connection.
+ *
+ * Whatever fails makes the store unusable: its owner closes it, opens it anew and asks for the position. So a
+ * transaction whose end was not heard of is never guessed about.
+ */
+#include "pg_room.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "store_room.h"
+
+void
+pg_failed(struct store *s, int error, const char *why)
+{
+	if (s->step == PG_FAILED)
+		return;
+	s->step = PG_FAILED;
+	s->setup->hooks->failed(error, why, s->setup->owner);
+}
+
+static void
+pg_down(const char *why, void *owner)
+{
+	pg_failed(owner, E_STORE, why);
+}
+
+static void
+position_done(struct store *s, const struct pg_answer *a)
+{
+	s->step = PG_IDLE;
+	s->setup->hooks->positioned(
+	    a->has_value ? strtoull(a->value, NULL, 10) : 0, s->setup->owner);
+}
+
+static void trim_ask(struct store *);
+
+/* One rule a query, so that nothing is locked for long. */
+static void
+trim_done(struct store *s, const struct pg_answer *a)
+{
+	struct trim_rule rules[TRIM_RULES];
+	size_t count = trim_rules(s->setup->conf, rules);
+
+	s->trim_more = s->trim_more || (a->has_value && a->value[0] == 't');
+	if (++s->trim < count) {
+		trim_ask(s);
+		return;
+	}
+	s->step = PG_IDLE;
+	s->setup->hooks->trimmed(s->trim_more, s->setup->owner);
+}
+
+static void
+pg_done(const struct pg_answer *a, void *owner)
+{
+	struct store *s = owner;
+
+	switch (s->step) {
+	case PG_LOOKING:
+	case PG_VERSION:
+	case PG_MIGRATING:
+	case PG_PARTS_NOW:
+		pg_open_done(s, a);
+		return;
+	case PG_PARTS_BATCH:
+	case PG_COPY:
+	case PG_LETTER:
+		pg_batch_done(s, a);
+		return;
+	case PG_POSITION:
+	case PG_CHECK:
+	case PG_TRIM:
+		break;
+	case PG_CONNECTING:
+	case PG_IDLE:
+	case PG_FAILED:
+		return;
+	}
+	if (s->step == PG_TRIM && !a->ok && a->state[0] != '\0') {
+		/* What is too old may wait, what is new may not. */
+		log_warn("store postgres: letting go of old rows: %s; tried again later", a->why);
+		trim_done(s, a);
+	} else if (!a->ok) {
+		pg_failed(s, E_STORE, a->why);
+	} else if (s->step == PG_POSITION) {
+		position_done(s, a);
+	} else if (s->step == PG_TRIM) {
+		trim_done(s, a);
+	} else {
+		s->step = PG_IDLE;
+		s->setup->hooks->checked(s->setup->owner);
+	}
+}
+
+static struct store *
+pg_open(const struct store_setup *setup)
+{
+	struct store *s = mem_alloc(sizeof(*s));
+
+	s->setup = setup;
+	s->link.loop = setup->loop;
+	s->link.up = pg_open_up;
+	s->link.done = pg_done;
+	s->link.down = pg_down;
+	s->link.feed = pg_feed;
+	s->link.owner = s;
+	pg_batch_init(&s->filling);
+	pg_batch_init(&s->flying);
+	pg_open_begin(s);
+	return s;
+}
+
+static void
+pg_close(struct store **store)
+{
+	struct store *s = *store;
+
+	if (s == NULL)
+		return;
+	pg_link_close(&s->link);
+	pg_batch_fini(&s->filling);
+	pg_batch_fini(&s->flying);
+	mem_free(store);
+}
+
+static void
+pg_position(struct store *s, const char *source)
+{
+	const char *const values[] = { source };
+
+	s->step = PG_POSITION;
+	pg_link_query_params(&s->link,
+	    "SELECT journal_sequence FROM journal_position WHERE journal_source = $1", 1, values);
+}
+
+static int
+pg_begin(struct store *s, const char *source, uint64_t expected)
+{
+	pg_batch_begin(&s->filling, source, expected);
+	return E_OK;
+}
+
+static int
+pg_add(struct store *s, const struct journal_record *record)
+{
+	return pg_batch_add(&s->filling, record);
+}
+
+static void
+pg_commit(struct store *s, uint64_t sequence)
+{
+	struct pg_batch flown = s->flying;
+
+	s->flying = s->filling;
+	s->filling = flown;
+	s->last = sequence;
+	pg_batch_fly(s);
+}
+
+static void
+pg_check(struct store *s)
+{
+	s->step = PG_CHECK;
+	pg_link_query(&s->link, "SELECT 1");
+}
+
+static void
+trim_ask(struct store *s)
+{
+	struct trim_rule rules[TRIM_RULES];
+	char sql[256];
+
+	if (trim_rules(s->setup->conf, rules) <= s->trim) {
+		(void)snprintf(sql, sizeof(sql), "SELECT false"); /* the configuration changed meanwhile, or no rule */
+	} else {
+		(void)snprintf(sql, sizeof(sql),
+		    "SET LOCAL lock_timeout = 2000; SET LOCAL statement_timeout = %" PRId64
+		    "; SELECT history_trim('%s', '%s', %" PRId64 ")",
+		    s->setup->conf->postgres_timeout / 2, rules[s->trim].table, rules[s->trim].column, trim_before(&rules[s->trim]));
+	}
+	s->step = PG_TRIM;
+	pg_link_query(&s->link, sql);
+}
+
+static void
+pg_trim(struct store *s)
+{
+	struct trim_rule rules[TRIM_RULES];
+
+	s->trim = 0;
+	s->trim_more = false;
+	if (trim_rules(s->setup->conf, rules) == 0)
+		s->setup->hooks->trimmed(false, s->setup->owner);
+	else
+		trim_ask(s);
+}
+
+const struct store_kind store_postgres = {
+	.name = "postgres",
+	.ahead = true,
+	.open = pg_open,
+	.close = pg_close,
+	.position = pg_position,
+	.begin = pg_begin,
+	.add = pg_add,
+	.commit = pg_commit,
+	.check = pg_check,
+	.trim = pg_trim,
+};

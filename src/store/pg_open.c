@@ -1,0 +1,161 @@
+/* pg_open.c - from a connection to a store: the schema brought up to date, whoever else does the same.
+ *
+ * A migration is one transaction: an advisory lock that ends with it, a row in schema_version, its statements. Of several
+ * nodes the first one applies it; the others wait for the lock, find the row, undo and look again.
+ */
+#include "pg_room.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "migration.h"
+
+#define SQL_MAX	    (256 * 1024)
+#define LOCK_NUMBER "7815690244331" /* of the migrations, within this database */
+#define APPLIED	    "23505"	    /* the row is there */
+
+static int
+version_known(void)
+{
+	return pg_migrations[pg_migration_count - 1].number;
+}
+
+void
+pg_open_begin(struct store *s)
+{
+	s->step = PG_CONNECTING;
+	pg_link_open(&s->link, s->setup->where, s->setup->attempt, s->setup->conf, s->setup->stats);
+}
+
+/* Without schema_version the answer is 0; asked of the catalog, as a missing table is an error. */
+static void
+look(struct store *s)
+{
+	s->step = PG_LOOKING;
+	pg_link_query(&s->link, "SELECT 1 WHERE to_regclass('schema_version') IS NOT NULL");
+}
+
+void
+pg_open_up(int error, const char *why, void *owner)
+{
+	struct store *s = owner;
+
+	if (error != E_OK)
+		pg_failed(s, error, why);
+	else
+		look(s);
+}
+
+static void
+version_ask(struct store *s)
+{
+	char sql[160];
+
+	s->step = PG_VERSION;
+	/* Newest of all, or 0 when this one is missing. */
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT greatest(max(version), 0) * (CASE WHEN max(version) > %d OR bool_or(version = %d) "
+	    "THEN 1 ELSE 0 END) FROM schema_version",
+	    version_known(), pg_migrations[s->migration].number);
+	pg_link_query(&s->link, sql);
+}
+
+static void
+migration_apply(struct store *s)
+{
+	const struct migration *m = &pg_migrations[s->migration];
+	struct buf sql;
+	int r;
+
+	s->step = PG_MIGRATING;
+	buf_init(&sql, SQL_MAX);
+	r = buf_printf(&sql,
+	    "SELECT pg_advisory_xact_lock(" LOCK_NUMBER ");\n"
+	    "SET LOCAL client_min_messages = warning;\n"
+	    "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL, "
+	    "applied_ns bigint NOT NULL);\n"
+	    "INSERT INTO schema_version VALUES (%d, '%s', %" PRId64 ");\n",
+	    m->number, m->name, clock_wall());
+	if (r == E_OK)
+		r = buf_add_text(&sql, m->sql);
+	if (r == E_OK)
+		r = buf_add(&sql, "", 1);
+	if (r != E_OK)
+		panic("store postgres: migration %d is too long", m->number);
+	pg_link_query(&s->link, (const char *)buf_data(&sql));
+	buf_fini(&sql);
+}
+
+/* The partitions of now and of next week, so that hardly a batch waits for one. */
+static void
+parts_make(struct store *s)
+{
+	struct buf sql;
+	bool wanted;
+
+	s->step = PG_PARTS_NOW;
+	buf_init(&sql, SQL_MAX);
+	if (buf_add_text(&sql, "SET LOCAL lock_timeout = 5000;\n") != E_OK ||
+	    pg_parts_want_now(&s->parts, &sql, &wanted) != E_OK || buf_add(&sql, "", 1) != E_OK)
+		panic("store postgres: more partitions than a query takes");
+	pg_link_query(&s->link, (const char *)buf_data(&sql));
+	buf_fini(&sql);
+}
+
+static void
+version_found(struct store *s, int version)
+{
+	char why[STORE_WHY];
+
+	if (version > version_known()) {
+		(void)snprintf(why, sizeof(why),
+		    "its schema has version %d, this program knows up to %d: run the newer program", version,
+		    version_known());
+		pg_failed(s, E_VERSION, why);
+	} else if (version == 0) {
+		migration_apply(s);
+	} else if (++s->migration < pg_migration_count) {
+		version_ask(s);
+	} else {
+		parts_make(s);
+	}
+}
+
+static void
+open_over(struct store *s)
+{
+	s->step = PG_IDLE;
+	s->setup->hooks->opened(s->setup->owner);
+}
+
+/* What an operator has to mend: privileges, objects that are missing or in the way. */
+static int
+error_of(const struct pg_answer *a)
+{
+	return a->state[0] == '4' && a->state[1] == '2' ? E_SYSTEM : E_STORE;
+}
+
+void
+pg_open_done(struct store *s, const struct pg_answer *a)
+{
+	char why[STORE_WHY];
+
+	if (s->step == PG_MIGRATING && (a->ok || strcmp(a->state, APPLIED) == 0)) {
+		version_ask(s);
+	} else if (!a->ok) {
+		(void)snprintf(why, sizeof(why), "schema: %.230s", a->why);
+		pg_failed(s, error_of(a), why);
+	} else if (s->step == PG_LOOKING) {
+		if (a->has_value)
+			version_ask(s);
+		else
+			migration_apply(s);
+	} else if (s->step == PG_VERSION) {
+		version_found(s, a->has_value ? atoi(a->value) : 0);
+	} else {
+		open_over(s);
+	}
+}
