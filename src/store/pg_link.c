@@ -170,6 +170,7 @@ link_poll(struct pg_link *l)
 		link_connected(l, pg_connect_why(l->conn, why), why);
 		return;
 	}
+	l->connecting = status != PGRES_POLLING_OK;
 	link_events(l);
 	if (status == PGRES_POLLING_OK) {
 		if (PQsetnonblocking(l->conn, 1) != 0) {
