@@ -88,10 +88,10 @@ main(int argc, char **argv)
 	proc_connect(p, &cache_writer_hooks, cache_writer_handlers, &c);
 
 	kind = p->conf.postgres_url[0] != '\0' ? &store_postgres : &store_sqlite;
-	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, kind, &writer_hooks, &c,
-		why) != E_OK)
-		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name,
-		    p->conf.state_dir, why);
+	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, kind, &writer_hooks, &c, why) !=
+	    E_OK)
+		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name, p->conf.state_dir,
+		    why);
 
 	proc_ready(p);
 	proc_loop(p);
