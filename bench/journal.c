@@ -116,25 +116,49 @@ bench_read(uint64_t records)
 }
 
 static void
+answered(void *owner)
+{
+	(void)owner;
+}
+
+static void
+committed(const struct store_commit *done, void *owner)
+{
+	*(uint64_t *)owner = done->sequence;
+}
+
+static void
+failed(int error, const char *why, void *owner)
+{
+	(void)owner;
+	must(error, why);
+}
+
+static void
 bench_store(uint64_t records)
 {
-	char where[64], why[STORE_WHY] = "";
+	static const struct store_hooks hooks = {
+		.opened = answered, .committed = committed, .failed = failed
+	};
+	char where[64];
+	uint64_t stored = 0;
+	struct store_setup setup = { .where = where, .hooks = &hooks, .owner = &stored };
 	struct journal_reader *reader;
 	struct journal_record record;
 	struct store *store;
 	uint64_t rows = 0, last = 0;
 
 	snprintf(where, sizeof(where), "%s/history.sqlite", state_dir);
-	must(store_sqlite.open(&store, where, why), why);
+	store = store_sqlite.open(&setup);
 	must(journal_reader_open(&reader, state_dir, "bench", 0), "open");
 	lap_begin();
 	while (rows < records) {
-		must(store_sqlite.begin(store), "begin");
+		must(store_sqlite.begin(store, "bench", stored), "begin");
 		for (int i = 0; i < ROWS && journal_read(reader, &record) == E_OK; i++, rows++) {
-			must(store_sqlite.add(store, "bench", &record), "add");
+			must(store_sqlite.add(store, &record), "add");
 			last = record.sequence;
 		}
-		must(store_sqlite.commit(store, "bench", last), "commit");
+		store_sqlite.commit(store, last);
 	}
 	report("read and store", rows);
 	journal_reader_close(&reader);

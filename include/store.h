@@ -46,7 +46,7 @@ struct store_hooks {		/* close must not be called from within one */
 struct store_setup {		/* borrowed as long as the store is open */
 	struct loop	*loop;
 	const struct conf *conf;
-	struct stats	*stats;
+	struct stats	*stats;		/* may be null */
 	const char	*where;		/* path of the file, or the URL */
 	unsigned	 attempt;	/* counts up with every open: of several hosts each is first in its turn */
 	const struct store_hooks *hooks;

@@ -65,7 +65,8 @@ version_has(sqlite3 *db, int number, bool *has)
 	if (sqlite3_prepare_v2(
 		db, "SELECT 1 FROM schema_version WHERE version = ?", -1, &stmt, NULL) != SQLITE_OK)
 		return E_STORE;
-	stepped = sqlite3_bind_int(stmt, 1, number) == SQLITE_OK ? sqlite3_step(stmt) : SQLITE_ERROR;
+	stepped =
+	    sqlite3_bind_int(stmt, 1, number) == SQLITE_OK ? sqlite3_step(stmt) : SQLITE_ERROR;
 	sqlite3_finalize(stmt);
 	*has = stepped == SQLITE_ROW;
 	return stepped == SQLITE_ROW || stepped == SQLITE_DONE ? E_OK : E_STORE;

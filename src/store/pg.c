@@ -176,12 +176,14 @@ trim_ask(struct store *s)
 	char sql[256];
 
 	if (trim_rules(s->setup->conf, rules) <= s->trim) {
-		(void)snprintf(sql, sizeof(sql), "SELECT false"); /* the configuration changed meanwhile, or no rule */
+		(void)snprintf(sql, sizeof(sql),
+		    "SELECT false"); /* the configuration changed meanwhile, or no rule */
 	} else {
 		(void)snprintf(sql, sizeof(sql),
 		    "SET LOCAL lock_timeout = 2000; SET LOCAL statement_timeout = %" PRId64
 		    "; SELECT history_trim('%s', '%s', %" PRId64 ")",
-		    s->setup->conf->postgres_timeout / 2, rules[s->trim].table, rules[s->trim].column, trim_before(&rules[s->trim]));
+		    s->setup->conf->postgres_timeout / 2, rules[s->trim].table,
+		    rules[s->trim].column, trim_before(&rules[s->trim]));
 	}
 	s->step = PG_TRIM;
 	pg_link_query(&s->link, sql);

@@ -52,15 +52,15 @@ pg_batch_add(struct pg_batch *b, const struct journal_record *record)
 	size_t capacity = b->capacity == 0 ? 256 : b->capacity * 2;
 
 	if (b->count == b->capacity) {
-		b->records = mem_grow(b->records, b->capacity * sizeof(*b->records),
-		    capacity * sizeof(*b->records));
+		b->records = mem_grow(
+		    b->records, b->capacity * sizeof(*b->records), capacity * sizeof(*b->records));
 		b->capacity = capacity;
 	}
 	if (buf_reserve(&b->values, size) != E_OK)
 		panic("store postgres: a batch went on beyond its end");
-	b->records[b->count++] = (struct pg_record){ .sequence = record->sequence,
-		.desc = record->desc,
-		.at = buf_len(&b->values) };
+	b->records[b->count++] = (struct pg_record){
+		.sequence = record->sequence, .desc = record->desc, .at = buf_len(&b->values)
+	};
 	memcpy(buf_tail(&b->values), &record->value, record->desc->size);
 	buf_commit(&b->values, size);
 	return buf_len(&b->values) >= BATCH_FULL ? E_FULL : E_OK;
@@ -99,8 +99,8 @@ pg_feed(unsigned copy, struct buf *out, void *owner)
 	}
 	for (; r == E_OK && s->fed < end && buf_len(out) < CHUNK; s->fed++)
 		if (b->records[s->fed].desc->type == s->copies[copy])
-			r = pg_row_add(out, b->records[s->fed].desc, pg_batch_value(b, s->fed), b->source,
-			    b->records[s->fed].sequence);
+			r = pg_row_add(out, b->records[s->fed].desc, pg_batch_value(b, s->fed),
+			    b->source, b->records[s->fed].sequence);
 	if (r == E_OK && s->fed < end)
 		return true;
 	s->fed_head = false;

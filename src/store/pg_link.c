@@ -60,8 +60,8 @@ link_copy(struct pg_link *l)
 	while (more && r == 0) {
 		buf_reset(&l->out);
 		more = l->feed(l->copies - 1, &l->out, l->owner);
-		if (PQputCopyData(l->conn, (const char *)buf_data(&l->out), (int)buf_len(&l->out)) !=
-		    1) {
+		if (PQputCopyData(
+			l->conn, (const char *)buf_data(&l->out), (int)buf_len(&l->out)) != 1) {
 			link_broke(l);
 			return;
 		}
@@ -170,6 +170,7 @@ link_poll(struct pg_link *l)
 		link_connected(l, pg_connect_why(l->conn, why), why);
 		return;
 	}
+	l->connecting = status != PGRES_POLLING_OK;
 	link_events(l);
 	if (status == PGRES_POLLING_OK) {
 		if (PQsetnonblocking(l->conn, 1) != 0) {
@@ -233,8 +234,8 @@ link_events(struct pg_link *l)
 		event_free(l->readable);
 	if (l->writable != NULL)
 		event_free(l->writable);
-	l->readable = event_new(base, fd,
-	    (short)(l->connecting ? EV_READ : EV_READ | EV_PERSIST), link_readable, l);
+	l->readable = event_new(
+	    base, fd, (short)(l->connecting ? EV_READ : EV_READ | EV_PERSIST), link_readable, l);
 	l->writable = event_new(base, fd, EV_WRITE, link_writable, l);
 	if (l->readable == NULL || l->writable == NULL)
 		fatal(EXIT_WITH_SYSTEM, "out of memory: an event was refused");
@@ -272,9 +273,11 @@ pg_link_open(struct pg_link *l, const char *url, unsigned attempt, const struct 
 	l->timeout_ms = conf->postgres_timeout;
 	l->connecting = true;
 	pg_options_make(&o, url, attempt, conf->postgres_timeout);
-	stats_patience(stats, RESOLVER_MS);
+	if (stats != NULL)
+		stats_patience(stats, RESOLVER_MS);
 	l->conn = PQconnectStartParams(o.names, o.values, 1);
-	stats_patience(stats, 0);
+	if (stats != NULL)
+		stats_patience(stats, 0);
 	if (l->conn == NULL)
 		fatal(EXIT_WITH_SYSTEM, "out of memory: a connection was refused");
 	link_events(l);

@@ -57,7 +57,8 @@ version_ask(struct store *s)
 	s->step = PG_VERSION;
 	/* Newest of all, or 0 when this one is missing. */
 	(void)snprintf(sql, sizeof(sql),
-	    "SELECT greatest(max(version), 0) * (CASE WHEN max(version) > %d OR bool_or(version = %d) "
+	    "SELECT greatest(max(version), 0) * (CASE WHEN max(version) > %d OR bool_or(version = "
+	    "%d) "
 	    "THEN 1 ELSE 0 END) FROM schema_version",
 	    version_known(), pg_migrations[s->migration].number);
 	pg_link_query(&s->link, sql);
@@ -75,7 +76,8 @@ migration_apply(struct store *s)
 	r = buf_printf(&sql,
 	    "SELECT pg_advisory_xact_lock(" LOCK_NUMBER ");\n"
 	    "SET LOCAL client_min_messages = warning;\n"
-	    "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT NULL, "
+	    "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT "
+	    "NULL, "
 	    "applied_ns bigint NOT NULL);\n"
 	    "INSERT INTO schema_version VALUES (%d, '%s', %" PRId64 ");\n",
 	    m->number, m->name, clock_wall());
@@ -112,8 +114,8 @@ version_found(struct store *s, int version)
 
 	if (version > version_known()) {
 		(void)snprintf(why, sizeof(why),
-		    "its schema has version %d, this program knows up to %d: run the newer program", version,
-		    version_known());
+		    "its schema has version %d, this program knows up to %d: run the newer program",
+		    version, version_known());
 		pg_failed(s, E_VERSION, why);
 	} else if (version == 0) {
 		migration_apply(s);

@@ -10,10 +10,10 @@
 
 #include "clock.h"
 
-#define WEEK	     (7 * CLOCK_DAY)
-#define FIRST_DAY    (10957 * CLOCK_DAY)	     /* 2000-01-01: nothing older gets a partition */
-#define AHEAD	     (366 * CLOCK_DAY)		     /* nor what is further ahead */
-#define WANTED_MAX   64				     /* partitions made for one batch */
+#define WEEK	   (7 * CLOCK_DAY)
+#define FIRST_DAY  (10957 * CLOCK_DAY) /* 2000-01-01: nothing older gets a partition */
+#define AHEAD	   (366 * CLOCK_DAY)   /* nor what is further ahead */
+#define WANTED_MAX 64		       /* partitions made for one batch */
 
 static const struct part_rule {
 	enum msg_type type;
@@ -96,8 +96,8 @@ part_want(struct pg_parts *p, const char *table, int64_t from, int64_t to, struc
 {
 	int r;
 
-	if ((r = buf_printf(sql, "SELECT partition_ensure('%s', %" PRId64 ", %" PRId64 ");\n", table,
-		 from, to)) != E_OK)
+	if ((r = buf_printf(sql, "SELECT partition_ensure('%s', %" PRId64 ", %" PRId64 ");\n",
+		 table, from, to)) != E_OK)
 		return r;
 	if (p->count == PG_PARTS)
 		p->count = 0;
@@ -118,7 +118,8 @@ pg_parts_want(struct pg_parts *p, const struct pg_batch *b, size_t from, size_t 
 	int r;
 
 	for (size_t i = from; i < from + count && want < WANTED_MAX; i++) {
-		if (!pg_part_of(b->records[i].desc, pg_batch_value(b, i), now, &table, &begin, &end) ||
+		if (!pg_part_of(
+			b->records[i].desc, pg_batch_value(b, i), now, &table, &begin, &end) ||
 		    part_is_known(p, table, begin))
 			continue;
 		if ((r = part_want(p, table, begin, end, sql)) != E_OK)

@@ -41,8 +41,7 @@ pg_row_copy_text(struct buf *out, const struct msg_desc *desc)
 	for (size_t i = 0; i < desc->field_count; i++)
 		if ((r = buf_printf(out, "\"%s\", ", desc->fields[i].name)) != E_OK)
 			return r;
-	return buf_add_text(
-	    out, "journal_source, journal_sequence) FROM STDIN (FORMAT binary);\n");
+	return buf_add_text(out, "journal_source, journal_sequence) FROM STDIN (FORMAT binary);\n");
 }
 
 int

@@ -42,7 +42,8 @@ store_postgres_check(const char *url, char why[STORE_WHY])
 	if ((options = PQconninfoParse(url, &error)) == NULL) {
 		/* Its words may repeat a part of the URL, and that part may be the password. */
 		(void)text_copy(why, STORE_WHY,
-		    "is no PostgreSQL URL: write postgresql://user:password@host:port/database, with "
+		    "is no PostgreSQL URL: write postgresql://user:password@host:port/database, "
+		    "with "
 		    "special characters of the password as %XX");
 		PQfreemem(error);
 		return E_CONFIG;
@@ -133,13 +134,13 @@ pg_connect_why(PGconn *conn, char why[STORE_WHY])
 
 	if (strstr(text, "password authentication failed") != NULL ||
 	    strstr(text, "no password supplied") != NULL) {
-		(void)snprintf(why, STORE_WHY, "password refused for user %.60s at %.80s:%.8s/%.60s",
-		    user, host, port, db);
+		(void)snprintf(why, STORE_WHY,
+		    "password refused for user %.60s at %.80s:%.8s/%.60s", user, host, port, db);
 		return E_SYSTEM;
 	}
 	if (strstr(text, "database \"") != NULL && strstr(text, "does not exist") != NULL) {
-		(void)snprintf(why, STORE_WHY, "database %.60s does not exist at %.80s:%.8s", db, host,
-		    port);
+		(void)snprintf(
+		    why, STORE_WHY, "database %.60s does not exist at %.80s:%.8s", db, host, port);
 		return E_SYSTEM;
 	}
 	if (strstr(text, "role \"") != NULL && strstr(text, "does not exist") != NULL) {

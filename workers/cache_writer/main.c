@@ -81,17 +81,17 @@ main(int argc, char **argv)
 {
 	struct proc *p = proc_begin(ROLE_CACHE_WRITER, argc, argv);
 	struct cache_writer c = { .proc = p };
-	const struct store_kind *kind =
-	    p->conf.postgres_url[0] != '\0' ? &store_postgres : &store_sqlite;
+	const struct store_kind *kind;
 	char why[STORE_WHY] = "";
 
 	proc_confine(p);
 	proc_connect(p, &cache_writer_hooks, cache_writer_handlers, &c);
 
-	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, kind, &writer_hooks, &c,
-		why) != E_OK)
-		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name,
-		    p->conf.state_dir, why);
+	kind = p->conf.postgres_url[0] != '\0' ? &store_postgres : &store_sqlite;
+	if (writer_open(&c.writer, p->loop, &p->conf, &p->stats, kind, &writer_hooks, &c, why) !=
+	    E_OK)
+		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name, p->conf.state_dir,
+		    why);
 
 	proc_ready(p);
 	proc_loop(p);

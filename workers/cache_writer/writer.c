@@ -190,8 +190,7 @@ on_opened(void *owner)
 	struct writer *w = owner;
 
 	if (w->failing_since == 0)
-		check_store(
-		    w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
+		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
 	answered(w);
 }
 
@@ -280,8 +279,8 @@ on_committed(const struct store_commit *done, void *owner)
 	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
 	metric_observe(w->stats, M_STORE_DURATION, w->label, done->took_ns);
 	for (unsigned i = 0; i < w->batch.time_count; i++)
-		metric_observe_many(w->stats, M_STORE_DELAY, w->label,
-		    now - w->batch.times[i].ns, w->batch.times[i].rows);
+		metric_observe_many(w->stats, M_STORE_DELAY, w->label, now - w->batch.times[i].ns,
+		    w->batch.times[i].rows);
 	letters_count(w, done);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, done->took_ns, "");
@@ -510,7 +509,8 @@ writer_where(struct writer *w, char why[STORE_WHY])
 
 	if (w->kind == &store_postgres) {
 		text_copy(w->where, sizeof(w->where), w->conf->postgres_url);
-		if ((r = node_ensure(w->conf->state_dir, w->prefix, sizeof(w->prefix), why)) == E_OK)
+		if ((r = node_ensure(w->conf->state_dir, w->prefix, sizeof(w->prefix), why)) ==
+		    E_OK)
 			strcat(w->prefix, "/");
 	} else if (snprintf(w->where, sizeof(w->where), "%s/history.%s", w->conf->state_dir,
 		       w->kind->name) >= (int)sizeof(w->where)) {
@@ -542,8 +542,12 @@ writer_open(struct writer **result, struct loop *loop, const struct conf *conf, 
 	loop_timer_open(loop, &w->work, writer_work, w);
 	loop_timer_open(loop, &w->check, writer_check, w);
 	loop_timer_open(loop, &w->drain, drain_over, w);
-	w->setup = (struct store_setup){ .loop = loop, .conf = conf, .stats = stats,
-		.where = w->where, .hooks = &store_hooks, .owner = w };
+	w->setup = (struct store_setup){ .loop = loop,
+		.conf = conf,
+		.stats = stats,
+		.where = w->where,
+		.hooks = &store_hooks,
+		.owner = w };
 	if ((r = writer_where(w, why)) != E_OK) {
 		writer_close(&w);
 		return r;

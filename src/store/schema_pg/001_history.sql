@@ -22,6 +22,25 @@ CREATE TABLE dead_letters (
 	PRIMARY KEY (journal_source, journal_sequence)
 );
 
+CREATE TABLE quotes (
+	asset bigint,
+	source bigint,
+	symbol text,
+	feed text,
+	event bigint,
+	received bigint,
+	bid_price double precision,
+	bid_size double precision,
+	bid_exchange text,
+	ask_price double precision,
+	ask_size double precision,
+	ask_exchange text,
+	conditions text,
+	tape text,
+	journal_source text NOT NULL,
+	journal_sequence bigint NOT NULL
+);
+
 CREATE TABLE trades (
 	asset bigint,
 	source bigint,

@@ -214,8 +214,7 @@ Test(tail, a_corrupt_record_is_counted_once_however_often_the_store_fails)
 	help_spoil(4, 10);
 	for (int i = 0; i < 3; i++) {
 		fake_disk.fail_commit = i < 2;
-		cr_expect_eq(
-		    turn(&t, store, &roomy, &done), i < 2 ? E_STORE : E_OK);
+		cr_expect_eq(turn(&t, store, &roomy, &done), i < 2 ? E_STORE : E_OK);
 		corrupt += done.corrupt;
 	}
 	cr_expect_eq(corrupt, 1);

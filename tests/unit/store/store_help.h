@@ -3,6 +3,7 @@
 #define STORE_HELP_H
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdbool.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,14 @@
 
 static char help_dir[64];
 static char help_file[96];
+static struct conf help_conf;
 
 static inline void
 help_setup(void)
 {
 	snprintf(help_dir, sizeof(help_dir), "/tmp/test_store.XXXXXX");
 	cr_assert_not_null(mkdtemp(help_dir));
+	conf_defaults(&help_conf);
 	snprintf(help_file, sizeof(help_file), "%s/history.sqlite", help_dir);
 	log_open("test", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
 }
@@ -34,14 +37,135 @@ help_teardown(void)
 	cr_assert_eq(system(command), 0);
 }
 
+/* What the store answered last. */
+static struct {
+	bool answered, more;
+	int error;
+	char why[STORE_WHY];
+	uint64_t position;
+	struct store_commit done;
+	char refusal[STORE_WHY];
+} help;
+
+static inline void
+help_answered(void *owner)
+{
+	(void)owner;
+	help.answered = true;
+}
+
+static inline void
+help_positioned(uint64_t sequence, void *owner)
+{
+	help.position = sequence;
+	help_answered(owner);
+}
+
+static inline void
+help_committed(const struct store_commit *done, void *owner)
+{
+	help.done = *done;
+	snprintf(help.refusal, sizeof(help.refusal), "%s", done->why);
+	help_answered(owner);
+}
+
+static inline void
+help_trimmed(bool more, void *owner)
+{
+	help.more = more;
+	help_answered(owner);
+}
+
+static inline void
+help_failed(int error, const char *why, void *owner)
+{
+	help.error = error;
+	snprintf(help.why, sizeof(help.why), "%s", why);
+	help_answered(owner);
+}
+
+static const struct store_hooks help_hooks = { .opened = help_answered,
+	.positioned = help_positioned,
+	.committed = help_committed,
+	.checked = help_answered,
+	.trimmed = help_trimmed,
+	.failed = help_failed };
+static struct store_setup help_options = { .where = help_file, .conf = &help_conf, .hooks = &help_hooks };
+static const struct store_kind *help_kind = &store_sqlite;
+
+static inline void
+help_ask_begin(void)
+{
+	help.answered = false;
+	help.error = E_OK;
+	help.why[0] = '\0';
+}
+
+/* Turns the loop until the answer is there; the suite's timeout is the bound. */
+static inline int
+help_wait(void)
+{
+	while (!help.answered)
+		loop_turn(help_options.loop, 20);
+	return help.error;
+}
+
+/* E_OK: *store is open. Otherwise it is closed. */
+static inline int
+help_try_open(struct store **store)
+{
+	int r;
+
+	help_ask_begin();
+	help_options.attempt++;
+	*store = help_kind->open(&help_options);
+	if ((r = help_wait()) != E_OK)
+		help_kind->close(store);
+	return r;
+}
+
 static inline struct store *
 help_open(void)
 {
-	struct store *store = NULL;
-	char why[STORE_WHY] = "";
+	struct store *store;
 
-	cr_assert_eq(store_sqlite.open(&store, help_file, why), E_OK, "%s", why);
+	cr_assert_eq(help_try_open(&store), E_OK, "%s", help.why);
 	return store;
+}
+
+static inline uint64_t
+position_of(struct store *store, const char *source)
+{
+	help_ask_begin();
+	help_kind->position(store, source);
+	cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+	return help.position;
+}
+
+/* A batch behind the position there is. */
+static inline int
+help_begin(struct store *store, const char *source)
+{
+	uint64_t position = position_of(store, source);
+
+	help_ask_begin();
+	return help_kind->begin(store, source, position);
+}
+
+static inline int
+help_commit(struct store *store, uint64_t sequence)
+{
+	help_ask_begin();
+	help_kind->commit(store, sequence);
+	return help_wait();
+}
+
+static inline int
+help_check(struct store *store)
+{
+	help_ask_begin();
+	help_kind->check(store);
+	return help_wait();
 }
 
 static inline struct journal_record
@@ -70,14 +194,13 @@ help_trade(uint64_t sequence)
 static inline void
 help_store(struct store *store, const char *source, uint64_t from, uint64_t to)
 {
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
+	cr_assert_eq(help_begin(store, source), E_OK, "%s", help.why);
 	for (uint64_t i = from; i <= to; i++) {
 		struct journal_record record = help_trade(i);
 
-		cr_assert_eq(
-		    store_sqlite.add(store, source, &record), E_OK, "%s", store_sqlite.why(store));
+		cr_assert_eq(help_kind->add(store, &record), E_OK, "%s", help.why);
 	}
-	cr_assert_eq(store_sqlite.commit(store, source, to), E_OK, "%s", store_sqlite.why(store));
+	cr_assert_eq(help_commit(store, to), E_OK, "%s", help.why);
 }
 
 /* The one answer of a query, asked by a stranger, as text; "NULL" for null, "none" without a row. */

@@ -44,15 +44,6 @@ fdatasync(int fd)
 	return sync_seen(fd, SYS_fdatasync);
 }
 
-static uint64_t
-position_of(struct store *store, const char *source)
-{
-	uint64_t position = 99;
-
-	cr_assert_eq(store_sqlite.position(store, source, &position), E_OK);
-	return position;
-}
-
 Test(sqlite, rows_and_position_are_there_after_commit)
 {
 	struct store *store = help_open();
@@ -83,7 +74,7 @@ Test(sqlite, a_commit_is_forced_to_disk_by_a_sync_and_not_before)
 	cr_expect_eq(log_syncs, before + 1);
 	disk_refuses = true;
 	cr_expect_eq(store_sqlite.sync(store), E_STORE);
-	cr_expect(strstr(store_sqlite.why(store), "forced") != NULL);
+	cr_expect(strstr(help.why, "forced") != NULL);
 	disk_refuses = false;
 	cr_expect_eq(store_sqlite.sync(store), E_OK);
 	cr_assert_eq(unlink(help_file), 0);
@@ -102,9 +93,9 @@ Test(sqlite, values_are_kept_as_they_came_and_what_was_not_sent_is_null)
 	cr_assert_eq(list_add(record.value.trade.conditions, 64, "@"), E_OK);
 	cr_assert_eq(list_add(record.value.trade.conditions, 64, " "), E_OK);
 	cr_assert_eq(list_add(record.value.trade.conditions, 64, "\""), E_OK);
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
-	cr_assert_eq(store_sqlite.add(store, SOURCE, &record), E_OK);
-	cr_assert_eq(store_sqlite.commit(store, SOURCE, record.sequence), E_OK);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(store_sqlite.add(store, &record), E_OK);
+	cr_assert_eq(help_commit(store, record.sequence), E_OK);
 	cr_expect_str_eq(help_ask("SELECT printf('%d', price = 0.1 + 0.2) FROM trades"), "1");
 	cr_expect_str_eq(help_ask("SELECT size FROM trades"), "NULL");
 	cr_expect_str_eq(help_ask("SELECT exchange FROM trades"), "NULL");
@@ -121,12 +112,12 @@ Test(sqlite, an_empty_list_is_not_a_missing_one)
 	struct journal_record record = help_trade(1);
 	struct store *store = help_open();
 
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
-	cr_assert_eq(store_sqlite.add(store, SOURCE, &record), E_OK);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(store_sqlite.add(store, &record), E_OK);
 	record.sequence = 2;
 	list_empty(record.value.trade.conditions);
-	cr_assert_eq(store_sqlite.add(store, SOURCE, &record), E_OK);
-	cr_assert_eq(store_sqlite.commit(store, SOURCE, 2), E_OK);
+	cr_assert_eq(store_sqlite.add(store, &record), E_OK);
+	cr_assert_eq(help_commit(store, 2), E_OK);
 	cr_expect_str_eq(
 	    help_ask("SELECT conditions FROM trades WHERE journal_sequence = 1"), "NULL");
 	cr_expect_str_eq(
@@ -140,7 +131,7 @@ Test(sqlite, every_stored_value_has_a_table_that_takes_it)
 	uint64_t sequence = 0;
 	char sql[128];
 
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
 	for (unsigned type = 1; type < MSG_TYPE_MAX; type++) {
 		struct journal_record record = { .desc = msg_desc(type) };
 
@@ -148,10 +139,10 @@ Test(sqlite, every_stored_value_has_a_table_that_takes_it)
 			continue;
 		record.type = record.desc->type;
 		record.sequence = ++sequence;
-		cr_expect_eq(store_sqlite.add(store, SOURCE, &record), E_OK, "%s: %s",
-		    record.desc->name, store_sqlite.why(store));
+		cr_expect_eq(
+		    store_sqlite.add(store, &record), E_OK, "%s: %s", record.desc->name, help.why);
 	}
-	cr_assert_eq(store_sqlite.commit(store, SOURCE, sequence), E_OK);
+	cr_assert_eq(help_commit(store, sequence), E_OK);
 	store_sqlite.close(&store);
 	for (unsigned type = 1; type < MSG_TYPE_MAX; type++) {
 		if (msg_desc(type) == NULL || !msg_desc(type)->stored)
@@ -161,15 +152,15 @@ Test(sqlite, every_stored_value_has_a_table_that_takes_it)
 	}
 }
 
-Test(sqlite, rollback_leaves_neither_rows_nor_position)
+Test(sqlite, a_batch_that_is_not_committed_leaves_neither_rows_nor_position)
 {
 	struct journal_record record = help_trade(1);
 	struct store *store = help_open();
 
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
-	cr_assert_eq(store_sqlite.add(store, SOURCE, &record), E_OK);
-	store_sqlite.rollback(store);
-	store_sqlite.rollback(store);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(store_sqlite.add(store, &record), E_OK);
+	store_sqlite.close(&store);
+	store = help_open();
 	cr_expect_eq(position_of(store, SOURCE), 0);
 	help_store(store, SOURCE, 1, 1);
 	store_sqlite.close(&store);
@@ -182,10 +173,9 @@ Test(sqlite, a_record_that_is_stored_already_is_refused_and_the_transaction_leav
 	struct store *store = help_open();
 
 	help_store(store, SOURCE, 1, 5);
-	cr_assert_eq(store_sqlite.begin(store), E_OK);
-	cr_expect_eq(store_sqlite.add(store, SOURCE, &record), E_STORE);
-	cr_expect(strstr(store_sqlite.why(store), "UNIQUE") != NULL, "%s", store_sqlite.why(store));
-	store_sqlite.rollback(store);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_expect_eq(store_sqlite.add(store, &record), E_STORE);
+	cr_expect(strstr(help.why, "UNIQUE") != NULL, "%s", help.why);
 	cr_expect_eq(position_of(store, SOURCE), 5);
 	store_sqlite.close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "5");
@@ -201,15 +191,15 @@ die_storing(uint64_t from, uint64_t to, int commit)
 	if (pid == 0) {
 		struct store *store = help_open();
 
-		if (store_sqlite.begin(store) != E_OK)
+		if (help_begin(store, SOURCE) != E_OK)
 			_exit(1);
 		for (uint64_t i = from; i <= to; i++) {
 			struct journal_record record = help_trade(i);
 
-			if (store_sqlite.add(store, SOURCE, &record) != E_OK)
+			if (store_sqlite.add(store, &record) != E_OK)
 				_exit(1);
 		}
-		if (commit && store_sqlite.commit(store, SOURCE, to) != E_OK)
+		if (commit && help_commit(store, to) != E_OK)
 			_exit(1);
 		raise(SIGKILL);
 	}
@@ -246,10 +236,10 @@ Test(sqlite, a_locked_file_is_an_error_to_try_again_within_a_bounded_time)
 	cr_assert_eq(sqlite3_open(help_file, &other), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	before = clock_mono();
-	cr_expect_eq(store_sqlite.begin(store), E_STORE);
+	cr_expect_eq(help_begin(store, SOURCE), E_STORE);
 	cr_expect_lt(clock_mono() - before, CLOCK_SEC);
-	cr_expect(strstr(store_sqlite.why(store), "locked") != NULL, "%s", store_sqlite.why(store));
-	cr_expect_eq(store_sqlite.check(store), E_OK, "it can be read all the while");
+	cr_expect(strstr(help.why, "locked") != NULL, "%s", help.why);
+	cr_expect_eq(help_check(store), E_OK, "it can be read all the while");
 	cr_assert_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
 	help_store(store, SOURCE, 1, 2);
 	sqlite3_close(other);
@@ -268,19 +258,18 @@ Test(sqlite, a_full_disk_leaves_what_was_committed_and_works_again_with_room)
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	for (int i = 0; i < 100 && r == E_OK; i++) {
 		next = stored;
-		if ((r = store_sqlite.begin(store)) != E_OK)
+		if ((r = help_begin(store, SOURCE)) != E_OK)
 			break;
 		while (r == E_OK && next < stored + 500) {
 			struct journal_record record = help_trade(++next);
 
-			r = store_sqlite.add(store, SOURCE, &record);
+			r = store_sqlite.add(store, &record);
 		}
-		if (r == E_OK && (r = store_sqlite.commit(store, SOURCE, next)) == E_OK)
+		if (r == E_OK && (r = help_commit(store, next)) == E_OK)
 			stored = next;
 	}
 	cr_expect_eq(r, E_STORE);
-	cr_expect_neq(store_sqlite.why(store)[0], '\0');
-	store_sqlite.rollback(store);
+	cr_expect_neq(help.why[0], '\0');
 	limit.rlim_cur = RLIM_INFINITY;
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	cr_expect_eq(position_of(store, SOURCE), stored);
@@ -294,20 +283,24 @@ Test(sqlite, a_file_that_was_removed_takes_no_more_rows)
 	struct store *store = help_open();
 
 	help_store(store, SOURCE, 1, 2);
-	cr_expect_eq(store_sqlite.check(store), E_OK);
+	cr_expect_eq(help_check(store), E_OK);
 	cr_assert_eq(unlink(help_file), 0);
-	cr_expect_eq(store_sqlite.check(store), E_STORE);
-	cr_expect_eq(store_sqlite.begin(store), E_STORE);
-	cr_expect(strstr(store_sqlite.why(store), "removed") != NULL);
+	cr_expect_eq(help_check(store), E_STORE);
+	cr_expect_eq(help_begin(store, SOURCE), E_STORE);
+	cr_expect(strstr(help.why, "removed") != NULL);
 	store_sqlite.close(&store);
 }
 
 static int
 open_fails(const char *where, char why[STORE_WHY])
 {
-	struct store *store = NULL;
-	int r = store_sqlite.open(&store, where, why);
+	struct store *store;
+	int r;
 
+	help_options.where = where;
+	r = help_try_open(&store);
+	help_options.where = help_file;
+	memcpy(why, help.why, STORE_WHY);
 	cr_assert_null(store);
 	return r;
 }
