@@ -12,7 +12,7 @@ from harness import Skip, check, wait_for
 
 FOLDERS = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
 PASSWORD = "pg-Secret-7f3a"
-NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+NOT_DURABLE = ("fsync=off", "full_page_writes=off")
 
 
 def binaries():
