@@ -34,7 +34,7 @@ check-source:
 	@$(top_srcdir)/dev/check-layers $(top_srcdir)
 	@$(top_srcdir)/dev/check-size $(top_srcdir)
 	@$(top_srcdir)/dev/check-heads $(top_srcdir) $(CC) $(EVENT_CFLAGS) $(MSGPACK_CFLAGS) $(LLHTTP_CFLAGS) \
-		$(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS)
+		$(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SQLITE_CFLAGS) $(PQ_CFLAGS)
 
 check-local: check-docs check-source
 

@@ -12,7 +12,7 @@
 #define CONF_TYPE_STR(f)    char f[256];
 #define CONF_TYPE_URL(f)    char f[256];
 #define CONF_TYPE_ADDR(f)   char f[128];
-#define CONF_TYPE_SECRET(f) char f[128];
+#define CONF_TYPE_SECRET(f) char f[512];
 #define CONF_TYPE_CHOICE(f) char f[32];
 #define CONF_TYPE_BOOL(f)   bool f;
 #define CONF_TYPE_COUNT(f)  int64_t f;
@@ -53,7 +53,7 @@ int	conf_set(struct conf *, const char *dotted_key, const char *text, const char
 int	conf_file_read(struct conf *, const char *path, char why[CONF_ERROR]) MUST_CHECK;
 int	conf_env_read(struct conf *, char **environment, char why[CONF_ERROR]) MUST_CHECK; /* *_FILE too */
 /* Once all is read: what one key alone cannot tell (floor not above ceiling and the like), and what follows from
- * the keys: main.debug turns log.level to debug. */
+ * the keys: main.debug turns log.level to debug; postgres.read_url is postgres.url unless it is given. */
 int	conf_check(struct conf *, char why[CONF_ERROR]) MUST_CHECK;
 
 /* Value as text that conf_set reads back to the same; secrets too. E_FULL when it does not fit. */

@@ -10,6 +10,7 @@
 #include "build_config.h"
 #include "log.h"
 #include "revision.h"
+#include "store.h"
 #include "text.h"
 
 #define OPTIONS_HELP_MAX (256u * 1024)
@@ -152,6 +153,18 @@ options_set(const struct options *o, struct conf *c, char why[CONF_ERROR])
 	return conf_set(c, "state.dir", o->state_dir, "the command line", why);
 }
 
+/* Refused before anything starts. Never with a part of it: it may hold a password. */
+static int
+options_check_url(const char *key, const char *url, char why[CONF_ERROR])
+{
+	char reason[STORE_WHY];
+
+	if (url[0] == '\0' || store_postgres_check(url, reason) == E_OK)
+		return E_OK;
+	snprintf(why, CONF_ERROR, "%s: %s", key, reason);
+	return E_CONFIG;
+}
+
 int
 options_conf(const struct options *o, char **environment, struct conf *c, char why[CONF_ERROR])
 {
@@ -166,6 +179,10 @@ options_conf(const struct options *o, char **environment, struct conf *c, char w
 		r = options_set(o, c, why);
 	if (r == E_OK)
 		r = conf_check(c, why);
+	if (r == E_OK)
+		r = options_check_url("postgres.url", c->postgres_url, why);
+	if (r == E_OK)
+		r = options_check_url("postgres.read_url", c->postgres_read_url, why);
 	return r;
 }
 
