@@ -248,8 +248,7 @@ static const struct {
 	{ database_is_unknown,
 	    { "store_unknown", "the history store was not tried yet, or not for three periods",
 		DEGRADED, false } },
-	{ cache_fails,
-	    { "cache_fails", "the last check of the cache failed", DEGRADED, false } },
+	{ cache_fails, { "cache_fails", "the last check of the cache failed", DEGRADED, false } },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

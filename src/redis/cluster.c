@@ -14,7 +14,8 @@ cluster_end(struct redis *r)
 }
 
 static int
-cluster_send(struct redis *r, const char *key, const void *command, size_t len, REDIS_DONE(done), void *arg)
+cluster_send(
+    struct redis *r, const char *key, const void *command, size_t len, REDIS_DONE(done), void *arg)
 {
 	(void)r, (void)key, (void)command, (void)len, (void)done, (void)arg;
 	return E_CLOSED;

@@ -16,9 +16,9 @@
 #include "redis_room.h"
 #include "text.h"
 
-#define READ_BYTES    (64 * 1024)
-#define READS_MAX     8 /* in one turn of the loop */
-#define RING_FIRST    64
+#define READ_BYTES     (64 * 1024)
+#define READS_MAX      8 /* in one turn of the loop */
+#define RING_FIRST     64
 #define HELLO_COMMANDS 8
 
 struct asked {
@@ -230,8 +230,8 @@ conn_answers_late(void *arg)
 		loop_timer_set(&c->answers, left / CLOCK_MS + 1);
 		return;
 	}
-	(void)snprintf(why, sizeof(why), "no answer within %lld ms",
-	    (long long)c->spec.bounds->answer_ms);
+	(void)snprintf(
+	    why, sizeof(why), "no answer within %lld ms", (long long)c->spec.bounds->answer_ms);
 	redis_conn_fail(c, LABEL(redis, TIMEOUT), why);
 }
 
@@ -243,8 +243,8 @@ conn_deadline(void *arg)
 		"no answer to the greeting" };
 	char why[REDIS_WHY];
 
-	(void)snprintf(why, sizeof(why), "%s after %lld ms", c->state < CONN_UP ? doing[c->state] : "",
-	    (long long)c->spec.bounds->connect_ms);
+	(void)snprintf(why, sizeof(why), "%s after %lld ms",
+	    c->state < CONN_UP ? doing[c->state] : "", (long long)c->spec.bounds->connect_ms);
 	redis_conn_fail(c, LABEL(redis, TIMEOUT), why);
 }
 
@@ -276,12 +276,14 @@ conn_take(struct redis_conn *c, const char *bytes, size_t len)
 	int r;
 
 	if ((r = redis_reader_feed(&c->reader, bytes, len)) == E_OK)
-		while (c->state != CONN_DEAD && (r = redis_reader_next(&c->reader, &reply)) == E_OK) {
+		while (
+		    c->state != CONN_DEAD && (r = redis_reader_next(&c->reader, &reply)) == E_OK) {
 			conn_answer(c, reply);
 			freeReplyObject(reply);
 		}
 	if (c->state != CONN_DEAD && r == E_PROTOCOL)
-		redis_conn_fail(c, LABEL(redis, PROTOCOL), "what it sends is not Redis' protocol, or passes the bound");
+		redis_conn_fail(c, LABEL(redis, PROTOCOL),
+		    "what it sends is not Redis' protocol, or passes the bound");
 }
 
 static void
@@ -392,8 +394,8 @@ conn_begin(void *arg)
 		conn_connect(c);
 		return;
 	}
-	r = resolve(c->loop, c->spec.dns, c->host.name, c->host.port, &c->addresses, conn_resolved, c,
-	    &c->resolving);
+	r = resolve(c->loop, c->spec.dns, c->host.name, c->host.port, &c->addresses, conn_resolved,
+	    c, &c->resolving);
 	if (r == E_OK)
 		conn_connect(c);
 	else if (r != E_PARTIAL)

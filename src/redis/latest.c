@@ -14,16 +14,17 @@ latest_key(char key[LATEST_KEY], const char *kind, const char *symbol)
 	(void)snprintf(key, LATEST_KEY, LATEST_PREFIX "%s:%s", kind, symbol);
 }
 
+/* A replay does not tell which of its values were asked of the past: the newest event wins all the same. */
 static bool
 source_is_latest(uint64_t source)
 {
-	return source == SOURCE_LATEST || source == SOURCE_STREAM;
+	return source == SOURCE_LATEST || source == SOURCE_STREAM || source == SOURCE_REPLAY;
 }
 
 /* What a kind's row of values.def calls them. */
 static void
-identify(struct latest_id *id, const char *kind, const char *symbol, const char *feed, uint64_t asset,
-    int64_t event, int64_t received)
+identify(struct latest_id *id, const char *kind, const char *symbol, const char *feed,
+    uint64_t asset, int64_t event, int64_t received)
 {
 	latest_key(id->key, kind, symbol);
 	(void)text_copy(id->field, sizeof(id->field), feed);
@@ -32,7 +33,9 @@ identify(struct latest_id *id, const char *kind, const char *symbol, const char 
 	id->received_ns = received;
 }
 
-#define IDENTIFY(id, v, event) identify((id), msg_desc(type)->name, (v)->symbol, (v)->feed, (v)->asset, (event), (v)->received)
+#define IDENTIFY(id, v, event)                                                                     \
+	identify((id), msg_desc(type)->name, (v)->symbol, (v)->feed, (v)->asset, (event),          \
+	    (v)->received)
 
 static bool
 bar_is_latest(const struct bar *b)

@@ -64,7 +64,8 @@ read_text(const json_t *j, char *to, size_t size)
 	if (json_is_null(j))
 		return true;
 	return json_is_string(j) && strlen(json_string_value(j)) == json_string_length(j) &&
-	       text_copy(to, size, json_string_value(j)) == E_OK && text_is_printable(to, strlen(to));
+	       text_copy(to, size, json_string_value(j)) == E_OK &&
+	       text_is_printable(to, strlen(to));
 }
 
 static bool
@@ -128,7 +129,8 @@ read_object(const struct msg_desc *d, const json_t *j, union msg_any *value, con
 }
 
 int
-latest_read(enum msg_type type, const char *text, size_t len, union msg_any *value, const char **why)
+latest_read(
+    enum msg_type type, const char *text, size_t len, union msg_any *value, const char **why)
 {
 	struct latest_id id;
 	json_t *j;
@@ -140,10 +142,12 @@ latest_read(enum msg_type type, const char *text, size_t len, union msg_any *val
 	memset(value, 0, sizeof(*value));
 	if ((j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL)) == NULL)
 		return E_DATA_VALIDATION_ERROR;
-	r = json_is_object(j) ? read_object(msg_desc(type), j, value, why) : E_DATA_VALIDATION_ERROR;
+	r = json_is_object(j) ? read_object(msg_desc(type), j, value, why)
+			      : E_DATA_VALIDATION_ERROR;
 	json_decref(j);
 	if (r == E_OK)
-		r = type == MSG_QUOTE ? quote_check(&value->quote, why) : trade_check(&value->trade, why);
+		r = type == MSG_QUOTE ? quote_check(&value->quote, why)
+				      : trade_check(&value->trade, why);
 	if (r == E_OK && !latest_identify(type, value, &id))
 		return refuse(why, "it is no latest value");
 	return r == E_OK ? E_OK : E_DATA_VALIDATION_ERROR;

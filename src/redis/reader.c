@@ -64,6 +64,7 @@ redis_reader_next(struct redis_reader *r, redisReply **reply)
 bool
 redis_reply_is_text(const redisReply *reply, const char *text)
 {
-	return reply != NULL && (reply->type == REDIS_REPLY_STATUS || reply->type == REDIS_REPLY_STRING) &&
+	return reply != NULL &&
+	       (reply->type == REDIS_REPLY_STATUS || reply->type == REDIS_REPLY_STRING) &&
 	       reply->len == strlen(text) && memcmp(reply->str, text, reply->len) == 0;
 }

@@ -18,8 +18,8 @@ sentinel_read(const redisReply *r, struct redis_host *host)
 	uint64_t port;
 
 	if (r == NULL || r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
-	    r->element[0]->type != REDIS_REPLY_STRING || r->element[1]->type != REDIS_REPLY_STRING ||
-	    r->element[0]->len == 0 ||
+	    r->element[0]->type != REDIS_REPLY_STRING ||
+	    r->element[1]->type != REDIS_REPLY_STRING || r->element[0]->len == 0 ||
 	    text_copy(host->name, sizeof(host->name), r->element[0]->str) != E_OK ||
 	    !text_is_printable(host->name, strlen(host->name)) ||
 	    text_to_u64(r->element[1]->str, &port) != E_OK || port == 0 || port > UINT16_MAX)
@@ -40,7 +40,8 @@ sentinel_answered(const struct redis_answer *a, void *arg)
 	if (a->cause != REDIS_WELL) {
 		sentinel_ask_next(r, a->cause, a->why);
 	} else if (sentinel_read(a->reply, &r->master) != E_OK) {
-		(void)snprintf(why, sizeof(why), "no Sentinel knows a master named %s", r->url.master);
+		(void)snprintf(
+		    why, sizeof(why), "no Sentinel knows a master named %s", r->url.master);
 		sentinel_ask_next(r, LABEL(redis, CONNECT), why);
 	} else {
 		(void)snprintf(r->where, sizeof(r->where), "%s:%u (master %s)", r->master.name,
@@ -57,10 +58,12 @@ sentinel_up(void *owner)
 	int error;
 
 	buf_init(&b, 512);
-	if ((error = redis_words(&b, 3)) == E_OK && (error = redis_word_text(&b, "SENTINEL")) == E_OK &&
+	if ((error = redis_words(&b, 3)) == E_OK &&
+	    (error = redis_word_text(&b, "SENTINEL")) == E_OK &&
 	    (error = redis_word_text(&b, "get-master-addr-by-name")) == E_OK &&
 	    (error = redis_word_text(&b, r->url.master)) == E_OK)
-		error = redis_conn_send(r->sentinel, buf_data(&b), buf_len(&b), sentinel_answered, r);
+		error =
+		    redis_conn_send(r->sentinel, buf_data(&b), buf_len(&b), sentinel_answered, r);
 	buf_fini(&b);
 	if (error != E_OK)
 		redis_conn_fail(r->sentinel, LABEL(redis, PROTOCOL), err_text(error));

@@ -15,7 +15,8 @@ crc16(const char *key, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		crc ^= (unsigned)(unsigned char)key[i] << 8;
 		for (int bit = 0; bit < 8; bit++)
-			crc = (crc & 0x8000) != 0 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+			crc = (crc & 0x8000) != 0 ? ((crc << 1) ^ 0x1021) & 0xffff
+						  : (crc << 1) & 0xffff;
 	}
 	return crc;
 }

@@ -147,7 +147,8 @@ url_tcp(char *text, struct redis_url *u, char why[REDIS_WHY])
 	char *db = cut_at_slash(text);
 
 	if (strchr(text, ',') != NULL)
-		return refuse(why, "redis:// takes one host: several need redis+sentinel:// or redis+cluster://");
+		return refuse(why,
+		    "redis:// takes one host: several need redis+sentinel:// or redis+cluster://");
 	if (db != NULL && db[0] != '\0' && url_db(db, u, why) != E_OK)
 		return E_CONFIG;
 	return url_host(text, u, PORT_REDIS, why);
@@ -159,7 +160,8 @@ url_sentinel(char *text, struct redis_url *u, char why[REDIS_WHY])
 	char *name = cut_at_slash(text), *db;
 
 	if (name == NULL || name[0] == '\0')
-		return refuse(why, "the name of the master is missing: redis+sentinel://host:port/name");
+		return refuse(
+		    why, "the name of the master is missing: redis+sentinel://host:port/name");
 	db = cut_at_slash(name);
 	if (db != NULL && db[0] != '\0' && url_db(db, u, why) != E_OK)
 		return E_CONFIG;
@@ -215,8 +217,9 @@ redis_url_parse(const char *text, struct redis_url *result, char why[REDIS_WHY])
 	(void)text_copy(why, REDIS_WHY,
 	    "it begins with none of redis://, unix://, redis+sentinel://, redis+cluster://");
 	if (text_starts(text, "rediss://"))
-		return refuse(why, "rediss:// needs TLS, which hiredis 0.14 does not have: use a tunnel "
-				   "or a Unix socket");
+		return refuse(why,
+		    "rediss:// needs TLS, which hiredis 0.14 does not have: use a tunnel "
+		    "or a Unix socket");
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		if (!text_starts(text, forms[i].scheme))
 			continue;
@@ -244,8 +247,8 @@ redis_url_show(const struct redis_url *u, char *out, size_t size)
 	if (u->form == REDIS_UNIX)
 		(void)snprintf(out, size, "%s", u->path);
 	else
-		(void)snprintf(out, size, "%s%s%s:%u%s", is_v6 ? "[" : "", h->name, is_v6 ? "]" : "",
-		    (unsigned)h->port, more);
+		(void)snprintf(out, size, "%s%s%s:%u%s", is_v6 ? "[" : "", h->name,
+		    is_v6 ? "]" : "", (unsigned)h->port, more);
 	len = strlen(out);
 	if (u->form == REDIS_SENTINEL)
 		(void)snprintf(out + len, size - len, " (Sentinel, master %s)", u->master);

@@ -89,8 +89,8 @@ batch_add_value(struct latest_batch *b, const struct journal_record *record)
 }
 
 static int
-entry_write(struct buf *out, const char *key, const char *symbol, const struct journal_record *record,
-    const char *origin, int64_t stream_max)
+entry_write(struct buf *out, const char *key, const char *symbol,
+    const struct journal_record *record, const char *origin, int64_t stream_max)
 {
 	uint8_t text[LATEST_TEXT];
 	struct buf json = { .base = text, .capacity = sizeof(text), .limit = sizeof(text) };
@@ -99,13 +99,16 @@ entry_write(struct buf *out, const char *key, const char *symbol, const struct j
 	if ((r = latest_write(record->type, &record->value, &json)) != E_OK)
 		return r;
 	if ((r = redis_words(out, 16)) != E_OK || (r = redis_word_text(out, "XADD")) != E_OK ||
-	    (r = redis_word_text(out, key)) != E_OK || (r = redis_word_text(out, "MAXLEN")) != E_OK ||
+	    (r = redis_word_text(out, key)) != E_OK ||
+	    (r = redis_word_text(out, "MAXLEN")) != E_OK ||
 	    (r = redis_word_text(out, "~")) != E_OK ||
-	    (r = redis_word_number(out, stream_max)) != E_OK || (r = redis_word_text(out, "*")) != E_OK ||
-	    (r = redis_word_text(out, "kind")) != E_OK ||
+	    (r = redis_word_number(out, stream_max)) != E_OK ||
+	    (r = redis_word_text(out, "*")) != E_OK || (r = redis_word_text(out, "kind")) != E_OK ||
 	    (r = redis_word_text(out, record->desc->name)) != E_OK ||
-	    (r = redis_word_text(out, "symbol")) != E_OK || (r = redis_word_text(out, symbol)) != E_OK ||
-	    (r = redis_word_text(out, "journal")) != E_OK || (r = redis_word_text(out, origin)) != E_OK ||
+	    (r = redis_word_text(out, "symbol")) != E_OK ||
+	    (r = redis_word_text(out, symbol)) != E_OK ||
+	    (r = redis_word_text(out, "journal")) != E_OK ||
+	    (r = redis_word_text(out, origin)) != E_OK ||
 	    (r = redis_word_text(out, "sequence")) != E_OK ||
 	    (r = redis_word_number(out, (int64_t)record->sequence)) != E_OK ||
 	    (r = redis_word_text(out, "value")) != E_OK)

@@ -92,10 +92,10 @@ position_answered(const struct redis_answer *a, void *arg)
 	s->begun = SOURCE_UNKNOWN;
 	if (a->cause != REDIS_WELL)
 		return;
-	if (a->reply->type == REDIS_REPLY_STRING && text_to_u64(a->reply->str, &position) == E_OK)
-		source_begin(s, position);
-	else
-		s->begun = SOURCE_NOWHERE;
+	if (a->reply->type != REDIS_REPLY_STRING || text_to_u64(a->reply->str, &position) != E_OK)
+		position = 0;
+	source_begin(s, position);
+	loop_timer_set(s->work, 0);
 }
 
 void
@@ -106,7 +106,8 @@ latest_position_ask(struct latest *l, struct latest_source *s)
 	buf_reset(b);
 	if (redis_words(b, 3) == E_OK && redis_word_text(b, "HGET") == E_OK &&
 	    redis_word_text(b, POSITIONS_KEY) == E_OK && redis_word_text(b, s->origin) == E_OK &&
-	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_answered, s) == E_OK)
+	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_answered, s) ==
+		E_OK)
 		s->begun = SOURCE_ASKING;
 }
 
@@ -141,8 +142,8 @@ flight_landed(struct latest *l)
 	struct latest_batch *b = l->flying;
 
 	for (size_t i = 0; i < b->row_count; i++)
-		metric_add(l->stats, M_REDIS_VALUES, (unsigned)label_index(LABELS_kind,
-			msg_desc(b->rows[i].type)->name), 0, 1);
+		metric_add(l->stats, M_REDIS_VALUES,
+		    (unsigned)label_index(LABELS_kind, msg_desc(b->rows[i].type)->name), 0, 1);
 	metric_add(l->stats, M_REDIS_STREAMED, 0, 0, b->entry_count);
 	metric_add(l->stats, M_REDIS_COALESCED, 0, 0, b->coalesced);
 	metric_observe(l->stats, M_REDIS_BATCH, 0, clock_mono() - l->flight_ns);
@@ -224,7 +225,8 @@ send_rows(struct latest *l, const struct latest_batch *b)
 	for (size_t from = 0; from < b->row_count; from = to) {
 		to = from + step < b->row_count ? from + step : b->row_count;
 		buf_reset(&l->command);
-		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) != E_OK ||
+		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) !=
+			E_OK ||
 		    (r = send_command(l, b->rows[from].id.key, buf_data(&l->command),
 			 buf_len(&l->command))) != E_OK)
 			return r;

@@ -2,7 +2,7 @@
  *
  * Independent of the history store, by readers of its own. While one batch is on its way the next is gathered, of each
  * key the newest value: however far behind, what is read last is in Redis soon. Where each journal stands is kept in
- * Redis itself. While Redis is away nothing is read and nothing held: the journal is the spool, and what it lets go of
+ * Redis itself; a Redis that knows nothing is filled with all the journals hold. While Redis is away nothing is read and nothing held: the journal is the spool, and what it lets go of
  * meanwhile is counted and passed over.
  */
 #include <dirent.h>
@@ -15,13 +15,12 @@
 #include "log.h"
 #include "text.h"
 
-#define TURN_MS	       5   /* of reading before the loop turns again */
+#define TURN_MS	       5 /* of reading before the loop turns again */
 #define CHECK_MS       1000
 #define DRAIN_LOOK_MS  50
-#define CLOCK_EVERY    32  /* records between looks at the clock */
+#define CLOCK_EVERY    32 /* records between looks at the clock */
 #define RETRY_FLOOR_MS 100
 #define RETRY_LIMIT_MS 5000
-#define UNKNOWN_MS     2000 /* so long the history store may take to say where it is */
 #define COMMANDS_MAX   (BATCH_KEYS + BATCH_ENTRIES + 4 * WRITER_TAILS_MAX)
 #define OUTPUT_MAX     ((size_t)32 << 20)
 #define COMMAND_MAX    ((size_t)1 << 20)
@@ -44,9 +43,11 @@ instance_read(struct latest *l)
 	}
 	if (n != 16 || strspn(l->instance, "0123456789abcdef") != 16) {
 		hash_random(&drawn, sizeof(drawn));
-		(void)snprintf(l->instance, sizeof(l->instance), "%016llx", (unsigned long long)drawn);
+		(void)snprintf(
+		    l->instance, sizeof(l->instance), "%016llx", (unsigned long long)drawn);
 		if (fd >= 0 && pwrite(fd, l->instance, 16, 0) != 16)
-			log_warn("redis: %s cannot be written: positions are not found again", path);
+			log_warn(
+			    "redis: %s cannot be written: positions are not found again", path);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -66,7 +67,7 @@ source_of(struct latest *l, const char *name)
 	(void)text_copy(s->name, sizeof(s->name), name);
 	(void)snprintf(s->origin, sizeof(s->origin), "%s/%s", l->instance, name);
 	s->state_dir = l->conf->state_dir;
-	s->found_ns = clock_mono();
+	s->work = &l->work;
 	s->next = l->sources;
 	l->sources = s;
 	l->source_count++;
@@ -100,16 +101,12 @@ latest_rewind(struct latest *l)
 			source_rewind(s);
 }
 
-/* Redis knows where it is, else the history store, else it begins with the oldest record. */
+/* Redis knows where it is. */
 static bool
 source_place(struct latest *l, struct latest_source *s)
 {
-	bool waited = clock_mono() - s->found_ns > UNKNOWN_MS * CLOCK_MS;
-
 	if (s->begun == SOURCE_UNKNOWN)
 		latest_position_ask(l, s);
-	if (s->begun == SOURCE_NOWHERE && (s->told > 0 || waited))
-		source_begin(s, s->told);
 	return s->begun == SOURCE_BEGUN;
 }
 
@@ -311,19 +308,11 @@ latest_ring(struct latest *l)
 		loop_timer_set(&l->work, 0);
 }
 
-void
-latest_told(struct latest *l, const char *source, uint64_t sequence)
-{
-	struct latest_source *s = l != NULL ? source_of(l, source) : NULL;
-
-	if (s != NULL)
-		s->told = sequence;
-}
-
 bool
 latest_is_idle(const struct latest *l)
 {
-	return !l->more && l->outstanding == 0 && l->positions == 0 && !l->flight && sources_are_sent(l);
+	return !l->more && l->outstanding == 0 && l->positions == 0 && !l->flight &&
+	       sources_are_sent(l);
 }
 
 /* Over when all is sent, when it cannot be, or when the time is. */

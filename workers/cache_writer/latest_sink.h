@@ -60,9 +60,8 @@ struct latest_source {
 	char origin[64];	/* instance/name: whose journal, among gateways */
 	const char *state_dir;	/* borrowed */
 	struct journal_reader *reader;
-	enum { SOURCE_UNKNOWN, SOURCE_ASKING, SOURCE_NOWHERE, SOURCE_BEGUN } begun;
-	int64_t found_ns;	/* monotonic */
-	uint64_t told;		/* as much is in the history store */
+	enum { SOURCE_UNKNOWN, SOURCE_ASKING, SOURCE_BEGUN } begun;
+	struct loop_timer *work; /* of the sink */
 	uint64_t read, sent, acked;
 	uint64_t skipped;	/* of the reader, counted already */
 	struct latest_source *next;
@@ -81,8 +80,6 @@ struct latest *latest_open(struct loop *, const struct conf *, struct stats *);
 void latest_close(struct latest **);
 /* Some journal has grown. */
 void latest_ring(struct latest *);
-/* The history store has so much of this journal. */
-void latest_told(struct latest *, const char *source, uint64_t sequence);
 /* Sends what the journals hold, for so long at most, then calls done. */
 void latest_drain(struct latest *, int64_t timeout_ms, void (*done)(void *), void *arg);
 /* Nothing is read, gathered or on its way; for tests and figures. */

@@ -15,11 +15,8 @@ static int
 cache_writer_tell(void *listener, uint64_t sequence)
 {
 	const struct msg_stored stored = { .sequence = sequence };
-	struct peer *peer = listener;
-	struct cache_writer *c = peer->proc->owner;
 
-	latest_told(c->latest, peer->slot, sequence);
-	return peer_send(peer, MSG_STORED, &stored);
+	return peer_send(listener, MSG_STORED, &stored);
 }
 
 static void

@@ -17,10 +17,13 @@
 #include "redis.h"
 #include "text.h"
 
-#define BEAT_MS	       1000 /* between pings while all is well */
-#define BEAT_OPEN_MS   200  /* while the breaker is open */
-#define FUTURE_NS      (1000 * CLOCK_MS) /* clocks of two machines differ by so much; more is no time to count from */
+#define BEAT_MS	     1000 /* between pings while all is well */
+#define BEAT_OPEN_MS 200  /* while the breaker is open */
+#define FUTURE_NS                                                                                  \
+	(1000 *                                                                                    \
+	    CLOCK_MS) /* clocks of two machines differ by so much; more is no time to count from */
 #define WALL_MEMORY_NS (3600 * CLOCK_SEC)
+#define MARKET_HOST    ".alpaca.markets"
 #define OUTPUT_MAX     ((size_t)1 << 20)
 #define FLIGHT_KEY     (LATEST_KEY + LATEST_FIELD)
 
@@ -145,8 +148,8 @@ l2_well(struct l2 *l, int64_t took_ns)
 	struct stats *s = &l->proc->stats;
 
 	if (l->open && l->told)
-		log_info("redis %s: answers in time again after %" PRId64 " s", redis_where(l->redis),
-		    (clock_mono() - l->since_ns) / CLOCK_SEC);
+		log_info("redis %s: answers in time again after %" PRId64 " s",
+		    redis_where(l->redis), (clock_mono() - l->since_ns) / CLOCK_SEC);
 	l->open = l->told = false;
 	metric_set(s, M_REDIS_UP, 0, 0, 1);
 	metric_set(s, M_REDIS_BREAKER, 0, 0, 0);
@@ -298,8 +301,17 @@ l2_close(struct l2 **lp)
 	mem_free(lp);
 }
 
+/* What a recording said is not the market's: nobody whose own upstream is the market may show it. */
+static bool
+upstream_is_market(const struct l2 *l)
+{
+	const struct board *b = l->proc->stats.all;
+
+	return b != NULL && strstr(b->upstream, MARKET_HOST) != NULL;
+}
+
 static const char *
-value_mismatch(const struct ask *a, const union msg_any *v)
+value_mismatch(const struct l2 *l, const struct ask *a, const union msg_any *v)
 {
 	const struct quote *q = &v->quote;
 	const struct trade *t = &v->trade;
@@ -311,6 +323,8 @@ value_mismatch(const struct ask *a, const union msg_any *v)
 		return "it is of another symbol";
 	if (strcmp(is_quote ? q->feed : t->feed, a->fetch.feed) != 0)
 		return "it is of another feed";
+	if ((is_quote ? q->source : t->source) == SOURCE_REPLAY && upstream_is_market(l))
+		return "it is of a recording";
 	return NULL;
 }
 
@@ -328,10 +342,11 @@ flight_read(struct l2_flight *f, const redisReply *reply, union msg_any *v, int6
 	}
 	if (reply->type == REDIS_REPLY_STRING)
 		r = latest_read(type, reply->str, reply->len, v, &why);
-	if (r == E_OK && (why = value_mismatch(&f->ask, v)) != NULL)
+	if (r == E_OK && (why = value_mismatch(f->l2, &f->ask, v)) != NULL)
 		r = E_DATA_VALIDATION_ERROR;
 	if (r == E_OK) {
-		*age_ns = l2_age_ns(f->l2, type == MSG_QUOTE ? v->quote.received : v->trade.received);
+		*age_ns =
+		    l2_age_ns(f->l2, type == MSG_QUOTE ? v->quote.received : v->trade.received);
 		why = "it was received in the future";
 		if (*age_ns >= 0)
 			return v;
@@ -394,7 +409,8 @@ flight_send(struct l2 *l, struct l2_flight *f, size_t hash_len)
 }
 
 static int
-flight_begin(struct l2 *l, const struct ask *a, const char *key, size_t hash_len, struct l2_flight **out)
+flight_begin(
+    struct l2 *l, const struct ask *a, const char *key, size_t hash_len, struct l2_flight **out)
 {
 	struct l2_flight *f;
 	int r;

@@ -332,7 +332,8 @@ lookup_use_redis(struct lookup *l, const struct ask *a, const union msg_any *v, 
 	lookup_count(l, LABEL_layer_REDIS, e != NULL ? LABEL_hit_HIT : LABEL_hit_EXPIRED);
 	if (e == NULL)
 		return false;
-	*what = (struct outcome){ .shown = shown_get(lookup_entry_shown(l, e)), .from_redis = true };
+	*what =
+	    (struct outcome){ .shown = shown_get(lookup_entry_shown(l, e)), .from_redis = true };
 	return true;
 }
 
