@@ -17,6 +17,12 @@ noinst_PROGRAMS += bench_journal
 bench_journal_SOURCES = bench/journal.c
 bench_journal_LDADD = $(JOURNAL_LIBS) $(STORE_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
 
+# latest: the sink of latest values; run by bench/redis beside redis-benchmark.
+noinst_PROGRAMS += bench_latest
+bench_latest_SOURCES = bench/latest.c
+bench_latest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/cache_writer
+bench_latest_LDADD = $(CACHE_WRITER_LIBS) $(METRIC_LIBS) $(CONF_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
+
 # `make bench` runs all; BENCH_SHORT=1 a few seconds of each, to see that they run.
 BENCH_HTTP_ARGS = $(if $(BENCH_SHORT),--rounds 2 --seconds 1,--rounds 7 --seconds 4)
 bench-http: all
@@ -34,7 +40,9 @@ bench-reload: all
 BENCH_RESTART_ARGS = $(if $(BENCH_SHORT),--kills 50,)
 bench-restart: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
-bench: bench-http bench-channel bench-journal bench-reload bench-restart
-.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart
-EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart
+bench-redis: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/redis $(if $(BENCH_SHORT),--rounds 2 --records 300000,)
+bench: bench-http bench-channel bench-journal bench-reload bench-restart bench-redis
+.PHONY: bench bench-redis bench-http bench-channel bench-journal bench-reload bench-restart
+EXTRA_DIST += bench/redis bench/gateway bench/peers.py bench/reload bench/restart
 CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt

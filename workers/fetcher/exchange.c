@@ -35,7 +35,7 @@ struct upstream {
 	void *ready_owner;
 	CURLM *multi;
 	struct loop_timer timer;
-	char key_lines[2][256];	      /* header lines; wiped at the end */
+	char key_lines[2][560];	      /* header lines; wiped at the end */
 	struct curl_slist headers[2]; /* of them */
 	bool has_key;
 	const struct conf *conf;
