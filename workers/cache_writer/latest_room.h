@@ -25,6 +25,7 @@ struct latest {
 	size_t outstanding; /* commands without an answer */
 	size_t positions;   /* of those that keep a position */
 	bool flight;
+	size_t rows_sent, entries_sent; /* of it */
 	bool more; /* the journals held more than was read */
 	int64_t flight_ns;
 	unsigned flight_cause; /* REDIS_WELL, or the first failure */
@@ -44,7 +45,9 @@ struct latest {
 };
 
 /* latest_send.c */
-void latest_send(struct latest *);			/* what was gathered; none is on its way */
+void latest_send(struct latest *);	/* what was gathered; none is on its way */
+void latest_send_more(struct latest *); /* the next part of it */
+bool latest_is_sent(const struct latest *);
 void latest_position_ask(struct latest *, struct latest_source *);
 void latest_ping(struct latest *);
 void latest_failed(struct latest *, unsigned cause, const char *why);

@@ -13,8 +13,9 @@
 #include "text.h"
 
 #define ROWS_A_CALL	64 /* so that a script keeps others waiting for some 0.2 ms */
+#define ROWS_A_TURN	1024
+#define ENTRIES_A_TURN	1024
 #define POSITIONS_KEY	LATEST_PREFIX "position"
-#define CHECK_ERROR_MAX 96
 
 int64_t
 latest_ttl_ms(enum asset asset, void *arg)
@@ -179,6 +180,18 @@ flight_refused(struct latest *l)
 }
 
 static void
+flight_over(struct latest *l)
+{
+	l->flight = false;
+	if (l->flight_cause == REDIS_WELL) {
+		flight_landed(l);
+		loop_timer_set(&l->work, 0);
+	} else {
+		flight_refused(l);
+	}
+}
+
+static void
 flight_answered(const struct redis_answer *a, void *arg)
 {
 	struct latest *l = arg;
@@ -194,15 +207,8 @@ flight_answered(const struct redis_answer *a, void *arg)
 		l->flight_cause = a->cause;
 		(void)text_copy(l->flight_why, sizeof(l->flight_why), a->why);
 	}
-	if (l->outstanding > 0)
-		return;
-	l->flight = false;
-	if (l->flight_cause == REDIS_WELL) {
-		flight_landed(l);
-		loop_timer_set(&l->work, 0);
-	} else {
-		flight_refused(l);
-	}
+	if (l->outstanding == 0 && latest_is_sent(l))
+		flight_over(l);
 }
 
 static int
@@ -218,57 +224,72 @@ send_command(struct latest *l, const char *key, const void *bytes, size_t len)
 static int
 send_rows(struct latest *l, const struct latest_batch *b)
 {
-	size_t step = redis_is_cluster(l->redis) ? 1 : ROWS_A_CALL, to;
+	size_t step = redis_is_cluster(l->redis) ? 1 : ROWS_A_CALL, from, to;
 	const char *sha = l->whole_script ? NULL : l->sha;
-	int r;
+	int r = E_OK;
 
-	for (size_t from = 0; from < b->row_count; from = to) {
+	for (size_t n = 0; n < ROWS_A_TURN && l->rows_sent < b->row_count && r == E_OK; n += step) {
+		from = l->rows_sent;
 		to = from + step < b->row_count ? from + step : b->row_count;
 		buf_reset(&l->command);
-		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) !=
-			E_OK ||
-		    (r = send_command(l, b->rows[from].id.key, buf_data(&l->command),
-			 buf_len(&l->command))) != E_OK)
-			return r;
+		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) == E_OK)
+			r = send_command(l, b->rows[from].id.key, buf_data(&l->command),
+			    buf_len(&l->command));
+		l->rows_sent = to;
 	}
-	return E_OK;
+	return r;
 }
 
 static int
-send_entries(struct latest *l, const struct latest_batch *b)
+send_entries(struct latest *l, struct latest_batch *b)
 {
-	const uint8_t *at = buf_data(&b->stream);
+	const struct latest_entry *e;
+	int r = E_OK;
+
+	for (size_t n = 0; n < ENTRIES_A_TURN && l->entries_sent < b->entry_count && r == E_OK; n++) {
+		e = &b->entries[l->entries_sent++];
+		r = send_command(l, e->key, buf_data(&b->stream), e->len);
+		buf_consume(&b->stream, e->len);
+	}
+	return r;
+}
+
+bool
+latest_is_sent(const struct latest *l)
+{
+	return l->flight_cause != REDIS_WELL || (l->rows_sent == l->flying->row_count &&
+						    l->entries_sent == l->flying->entry_count);
+}
+
+/* A part of it, so that Redis works on one while we write the next, and the loop turns between them. */
+void
+latest_send_more(struct latest *l)
+{
+	struct latest_batch *b = l->flying;
 	int r;
 
-	for (size_t i = 0; i < b->entry_count; at += b->entries[i++].len)
-		if ((r = send_command(l, b->entries[i].key, at, b->entries[i].len)) != E_OK)
-			return r;
-	return E_OK;
+	if ((r = send_rows(l, b)) != E_OK || (r = send_entries(l, b)) != E_OK) {
+		/* Part of it is on its way: when that is answered, all is sent again. */
+		l->flight_cause = LABEL(redis, CLOSED);
+		(void)text_copy(l->flight_why, sizeof(l->flight_why), err_text(r));
+	}
+	if (l->outstanding > 0 || !latest_is_sent(l))
+		return;
+	flight_over(l); /* nothing of what was read was worth sending, or nothing could be sent */
 }
 
 void
 latest_send(struct latest *l)
 {
 	struct latest_batch *b = l->gathered;
-	int r;
 
 	l->gathered = l->flying;
 	l->flying = b;
 	l->flight = true;
 	l->flight_ns = clock_mono();
 	l->flight_cause = REDIS_WELL;
+	l->rows_sent = l->entries_sent = 0;
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next)
 		s->sent = s->read;
-	if ((r = send_rows(l, b)) != E_OK || (r = send_entries(l, b)) != E_OK) {
-		/* Part of it is on its way: when that is answered, all is sent again. */
-		l->flight_cause = LABEL(redis, CLOSED);
-		(void)text_copy(l->flight_why, sizeof(l->flight_why), err_text(r));
-	}
-	if (l->outstanding > 0)
-		return;
-	l->flight = false;
-	if (l->flight_cause == REDIS_WELL)
-		flight_landed(l); /* nothing of what was read was worth sending */
-	else
-		flight_refused(l);
+	latest_send_more(l);
 }

@@ -7,7 +7,7 @@
 #include "redis.h"
 
 /* One of these is gathered while the one before is on its way. */
-#define BATCH_KEYS	  8192 /* values of different keys */
+#define BATCH_KEYS	  32768 /* values of different keys */
 #define BATCH_ENTRIES	  8192 /* of streams */
 #define BATCH_STREAM_BYTES ((size_t)4 << 20)
 
