@@ -50,7 +50,9 @@ redis_close(struct redis **rp)
 
 	if (r == NULL)
 		return;
+	r->hooks = NULL; /* nobody is told any more */
 	r->form->end(r);
+	mem_free(&r->cluster);
 	resolve_close(&r->dns);
 	loop_timer_close(&r->retry);
 	mem_wipe(&r->url, sizeof(r->url));
