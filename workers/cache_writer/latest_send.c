@@ -123,8 +123,10 @@ ping_answered(const struct redis_answer *a, void *arg)
 		return; /* the end of the connection is told as well */
 	if (a->cause != REDIS_WELL)
 		latest_failed(l, a->cause, a->why);
-	else if (!l->failing)
+	else if (!l->refused) {
+		latest_works(l);
 		check_store(l->stats, CHECK_CACHE, E_OK, took, "");
+	}
 }
 
 void
@@ -154,7 +156,8 @@ flight_landed(struct latest *l)
 		s->acked = s->sent;
 		position_keep(l, s);
 	}
-	l->whole_script = false;
+	if (b->row_count > 0)
+		l->whole_script = false;
 	latest_works(l);
 	batch_reset(b);
 }

@@ -227,9 +227,7 @@ latest_up(void *owner)
 	l->whole_script = true;
 	if (!l->failing)
 		log_info("redis %s: connected", redis_where(l->redis));
-	if (!l->refused)
-		latest_works(l);
-	latest_ping(l);
+	latest_ping(l); /* its answer ends an episode */
 	loop_timer_set(&l->work, 0);
 }
 
