@@ -31,8 +31,11 @@ number(const char *text)
 static void
 journal_write(const char *state_dir, uint64_t records, uint64_t symbols)
 {
-	const struct journal_limits limits = { .segment_bytes = 64u << 20, .max_bytes = 8ull << 30 };
-	struct quote q = { .asset = ASSET_STOCK, .source = SOURCE_LATEST, .bid_size = 400, .ask_size = 500 };
+	const struct journal_limits limits = { .segment_bytes = 64u << 20,
+		.max_bytes = 8ull << 30 };
+	struct quote q = {
+		.asset = ASSET_STOCK, .source = SOURCE_LATEST, .bid_size = 400, .ask_size = 500
+	};
 	struct journal *j;
 	uint64_t last;
 
@@ -45,7 +48,8 @@ journal_write(const char *state_dir, uint64_t records, uint64_t symbols)
 	    journal_open(&j, state_dir, "bench", &limits) != E_OK)
 		fatal(EXIT_WITH_STATE, "%s: no journal", state_dir);
 	for (uint64_t i = 0; i < records; i++) {
-		snprintf(q.symbol, sizeof(q.symbol), "S%llu", (unsigned long long)(i * 7919 % symbols));
+		snprintf(
+		    q.symbol, sizeof(q.symbol), "S%llu", (unsigned long long)(i * 7919 % symbols));
 		q.event = BASE_NS + (int64_t)i * 1000;
 		q.received = q.event + 5 * CLOCK_MS;
 		q.bid_price = 100 + (double)(i % 1000) / 100;
@@ -73,7 +77,8 @@ main(int argc, char **argv)
 	int64_t began;
 
 	if (argc != 6)
-		fatal(EXIT_WITH_USAGE, "usage: bench_latest STATE_DIR URL RECORDS SYMBOLS STREAM_MAX");
+		fatal(EXIT_WITH_USAGE,
+		    "usage: bench_latest STATE_DIR URL RECORDS SYMBOLS STREAM_MAX");
 	log_open("bench", LOG_FORMAT_TEXT, LOG_LEVEL_WARN);
 	conf_defaults(&conf);
 	if (conf_set(&conf, "state.dir", argv[1], "bench", why) != E_OK ||
@@ -89,10 +94,12 @@ main(int argc, char **argv)
 	while (clock_mono() - began < LIMIT_SECS * CLOCK_SEC && done < records) {
 		loop_turn(loop, 10);
 		if (latest_is_idle(l))
-			done = metric_total(page, M_REDIS_VALUES) + metric_total(page, M_REDIS_COALESCED);
+			done = metric_total(page, M_REDIS_VALUES) +
+			       metric_total(page, M_REDIS_COALESCED);
 	}
 	printf("records %llu seconds %.4f sent %llu streamed %llu\n", (unsigned long long)done,
-	    (double)(clock_mono() - began) / 1e9, (unsigned long long)metric_total(page, M_REDIS_VALUES),
+	    (double)(clock_mono() - began) / 1e9,
+	    (unsigned long long)metric_total(page, M_REDIS_VALUES),
 	    (unsigned long long)metric_total(page, M_REDIS_STREAMED));
 	latest_close(&l);
 	loop_free(&loop);

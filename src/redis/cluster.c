@@ -13,13 +13,13 @@
 #include "redis_room.h"
 #include "text.h"
 
-#define SLOTS	       16384
-#define NODES_MAX      64
-#define NOBODY	       0xff
-#define REDIRECTS_MAX  4
-#define MAP_PAUSE_NS   (200 * CLOCK_MS)
-#define ASKING	       "*1\r\n$6\r\nASKING\r\n"
-#define CLUSTER_SLOTS  "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n"
+#define SLOTS	      16384
+#define NODES_MAX     64
+#define NOBODY	      0xff
+#define REDIRECTS_MAX 4
+#define MAP_PAUSE_NS  (200 * CLOCK_MS)
+#define ASKING	      "*1\r\n$6\r\nASKING\r\n"
+#define CLUSTER_SLOTS "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n"
 
 struct cluster_node {
 	struct redis *redis;
@@ -88,7 +88,8 @@ node_down(unsigned cause, const char *why, void *owner)
 	if (c->mapped && !n->serves)
 		return;
 	r->next = (r->next + 1) % r->url.host_count;
-	(void)snprintf(text, sizeof(text), "%.60s:%u: %.110s", n->host.name, (unsigned)n->host.port, why);
+	(void)snprintf(
+	    text, sizeof(text), "%.60s:%u: %.110s", n->host.name, (unsigned)n->host.port, why);
 	redis_failed(r, cause, text);
 }
 
@@ -163,7 +164,8 @@ map_take_range(struct redis *r, const redisReply *range, const struct cluster_no
 	if (first < 0 || last < first || last >= SLOTS || at->element[1]->integer <= 0 ||
 	    at->element[1]->integer > UINT16_MAX)
 		return false;
-	n = node_of(r, name->type == REDIS_REPLY_STRING && name->len > 0 ? name->str : teller->host.name,
+	n = node_of(r,
+	    name->type == REDIS_REPLY_STRING && name->len > 0 ? name->str : teller->host.name,
 	    (uint16_t)at->element[1]->integer);
 	if (n == NULL)
 		return false;
@@ -178,8 +180,8 @@ map_answered(const struct redis_answer *a, void *arg)
 	struct cluster_node *teller = arg;
 	struct redis *r = teller->redis;
 	struct cluster *c = r->cluster;
-	bool is_good = a->cause == REDIS_WELL && a->reply->type == REDIS_REPLY_ARRAY &&
-		       a->reply->elements > 0;
+	bool is_good =
+	    a->cause == REDIS_WELL && a->reply->type == REDIS_REPLY_ARRAY && a->reply->elements > 0;
 
 	c->asking = false;
 	if (a->reply == NULL)
@@ -236,7 +238,8 @@ cluster_end(struct redis *r)
 	c->ending = true;
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->nodes[i].conn != NULL)
-			redis_conn_fail(c->nodes[i].conn, LABEL(redis, CLOSED), "another server of the cluster is gone");
+			redis_conn_fail(c->nodes[i].conn, LABEL(redis, CLOSED),
+			    "another server of the cluster is gone");
 		redis_conn_free(&c->nodes[i].conn);
 	}
 }
@@ -251,11 +254,13 @@ redirect_node(struct redis *r, const char *text, unsigned slot)
 	char name[REDIS_HOST];
 	uint64_t port;
 
-	if (colon == NULL || text_to_u64(colon + 1, &port) != E_OK || port == 0 || port > UINT16_MAX ||
+	if (colon == NULL || text_to_u64(colon + 1, &port) != E_OK || port == 0 ||
+	    port > UINT16_MAX ||
 	    text_copy_n(name, sizeof(name), place + 1, (size_t)(colon - place - 1)) != E_OK)
 		return NULL;
 	if (name[0] == '\0' && r->cluster->slots[slot] != NOBODY)
-		(void)text_copy(name, sizeof(name), r->cluster->nodes[r->cluster->slots[slot]].host.name);
+		(void)text_copy(
+		    name, sizeof(name), r->cluster->nodes[r->cluster->slots[slot]].host.name);
 	return node_of(r, name, (uint16_t)port);
 }
 
@@ -312,8 +317,8 @@ node_of_slot(struct cluster *c, unsigned slot)
 }
 
 static int
-cluster_send(struct redis *r, const char *key, const void *command, size_t len, REDIS_DONE(done),
-    void *arg)
+cluster_send(
+    struct redis *r, const char *key, const void *command, size_t len, REDIS_DONE(done), void *arg)
 {
 	unsigned slot = key != NULL ? redis_slot(key, strlen(key)) : 0;
 	struct cluster_node *n = node_of_slot(r->cluster, slot);
@@ -323,7 +328,9 @@ cluster_send(struct redis *r, const char *key, const void *command, size_t len, 
 	if (n == NULL || !redis_conn_is_up(n->conn))
 		return E_CLOSED;
 	k = mem_alloc(sizeof(*k) + len);
-	*k = (struct cluster_command){ .redis = r, .done = done, .arg = arg, .slot = slot, .len = len };
+	*k = (struct cluster_command){
+		.redis = r, .done = done, .arg = arg, .slot = slot, .len = len
+	};
 	memcpy(k->bytes, command, len);
 	if ((e = redis_conn_send(n->conn, k->bytes, len, command_answered, k)) != E_OK)
 		mem_free(&k);

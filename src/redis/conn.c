@@ -45,6 +45,7 @@ struct redis_conn {
 	struct redis_reader reader;
 	struct buf out;
 	bool flush_due;
+	size_t unsent; /* of the commands in the ring, those of this turn */
 	struct asked *ring;
 	size_t ring_size, ring_first, ring_count;
 };
@@ -169,6 +170,7 @@ conn_turn_ended(void *arg)
 	struct redis_conn *c = arg;
 
 	c->flush_due = false;
+	c->unsent = 0;
 	if (c->state == CONN_GREETS || c->state == CONN_UP)
 		conn_flush(c);
 }
@@ -181,6 +183,7 @@ conn_queue(struct redis_conn *c, const void *command, size_t len, REDIS_DONE(don
 	if ((r = buf_add(&c->out, command, len)) != E_OK)
 		return r;
 	ring_add(c, done, arg);
+	c->unsent++;
 	if (!loop_timer_is_set(&c->answers))
 		loop_timer_set(&c->answers, c->spec.bounds->answer_ms);
 	if (!c->flush_due)
@@ -256,7 +259,7 @@ conn_answer(struct redis_conn *c, redisReply *reply)
 	char why[REDIS_WHY];
 	struct asked a;
 
-	if (c->ring_count == 0) {
+	if (c->ring_count <= c->unsent) {
 		redis_conn_fail(c, LABEL(redis, PROTOCOL), "it answers what nobody asked");
 		return;
 	}

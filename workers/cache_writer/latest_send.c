@@ -12,10 +12,10 @@
 #include "log.h"
 #include "text.h"
 
-#define ROWS_A_CALL	64 /* so that a script keeps others waiting for some 0.2 ms */
-#define ROWS_A_TURN	1024
-#define ENTRIES_A_TURN	1024
-#define POSITIONS_KEY	LATEST_PREFIX "position"
+#define ROWS_A_CALL    64 /* so that a script keeps others waiting for some 0.2 ms */
+#define ROWS_A_TURN    1024
+#define ENTRIES_A_TURN 1024
+#define POSITIONS_KEY  LATEST_PREFIX "position"
 
 int64_t
 latest_ttl_ms(enum asset asset, void *arg)
@@ -236,8 +236,8 @@ send_rows(struct latest *l, const struct latest_batch *b)
 		to = from + step < b->row_count ? from + step : b->row_count;
 		buf_reset(&l->command);
 		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) == E_OK)
-			r = send_command(l, b->rows[from].id.key, buf_data(&l->command),
-			    buf_len(&l->command));
+			r = send_command(
+			    l, b->rows[from].id.key, buf_data(&l->command), buf_len(&l->command));
 		l->rows_sent = to;
 	}
 	return r;
@@ -249,7 +249,8 @@ send_entries(struct latest *l, struct latest_batch *b)
 	const struct latest_entry *e;
 	int r = E_OK;
 
-	for (size_t n = 0; n < ENTRIES_A_TURN && l->entries_sent < b->entry_count && r == E_OK; n++) {
+	for (size_t n = 0; n < ENTRIES_A_TURN && l->entries_sent < b->entry_count && r == E_OK;
+	     n++) {
 		e = &b->entries[l->entries_sent++];
 		r = send_command(l, e->key, buf_data(&b->stream), e->len);
 		buf_consume(&b->stream, e->len);
@@ -260,8 +261,8 @@ send_entries(struct latest *l, struct latest_batch *b)
 bool
 latest_is_sent(const struct latest *l)
 {
-	return l->flight_cause != REDIS_WELL || (l->rows_sent == l->flying->row_count &&
-						    l->entries_sent == l->flying->entry_count);
+	return l->flight_cause != REDIS_WELL ||
+	       (l->rows_sent == l->flying->row_count && l->entries_sent == l->flying->entry_count);
 }
 
 /* A part of it, so that Redis works on one while we write the next, and the loop turns between them. */
