@@ -22,6 +22,12 @@ noinst_PROGRAMS += bench_fill
 bench_fill_SOURCES = bench/fill.c
 bench_fill_LDADD = $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
 
+# latest: the sink of latest values; run by bench/redis beside redis-benchmark.
+noinst_PROGRAMS += bench_latest
+bench_latest_SOURCES = bench/latest.c
+bench_latest_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/cache_writer
+bench_latest_LDADD = $(CACHE_WRITER_LIBS) $(METRIC_LIBS) $(CONF_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
+
 # `make bench` runs all; BENCH_SHORT=1 a few seconds of each, to see that they run.
 BENCH_HTTP_ARGS = $(if $(BENCH_SHORT),--rounds 2 --seconds 1,--rounds 7 --seconds 4)
 bench-http: all
@@ -41,7 +47,9 @@ bench-restart: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
 bench-store: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/store $(if $(BENCH_SHORT),--records 200000 --rounds 1 --seconds 2,)
-bench: bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart bench/store
+bench-redis: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/redis $(if $(BENCH_SHORT),--rounds 2 --records 300000,)
+bench: bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
+.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
+EXTRA_DIST += bench/gateway bench/peers.py bench/redis bench/reload bench/restart bench/store
 CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt bench-store.txt

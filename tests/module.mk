@@ -8,6 +8,7 @@ include tests/unit/metric/module.mk
 include tests/unit/http/module.mk
 include tests/unit/ipc/module.mk
 include tests/unit/journal/module.mk
+include tests/unit/redis/module.mk
 include tests/unit/store/module.mk
 include tests/unit/cache_writer/module.mk
 include tests/unit/proc/module.mk

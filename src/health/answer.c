@@ -130,6 +130,8 @@ check_of_cache(const struct health_view *v)
 {
 	const struct check_result *last = check_of(v, ROLE_HTTP, CHECK_CACHE), *c;
 
+	if (cache_fault_of_writer(&v->slots, v->now_ns) != NULL)
+		return cache_fault_of_writer(&v->slots, v->now_ns);
 	if (v->own->cache != NULL)
 		return v->own->cache;
 	for (size_t i = 0; i < v->slots.count; i++) {

@@ -19,6 +19,9 @@ struct health_slots {
 void	slots_read(struct health_slots *, const struct board *); /* without those that were scaled away */
 const struct slot_view *slots_first(const struct health_slots *, enum role);
 
+/* What the cache-writer has against the cache, Redis; null when nothing. */
+const struct check_result *cache_fault_of_writer(const struct health_slots *, int64_t now_ns);
+
 /* Members `system`: uptime, memory, cpu, disk. What the kernel does not tell is null. */
 void	system_render(struct json *, const struct board *, const char *state_dir, int64_t now_ns);
 

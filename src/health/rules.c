@@ -63,12 +63,28 @@ slot_has_failed(const struct slot_view *v)
 	return v != NULL && v->current->failed_ns != 0;
 }
 
-/* The check an http worker made last: of both seats, whoever made it. */
+const struct check_result *
+cache_fault_of_writer(const struct health_slots *s, int64_t now)
+{
+	const struct slot_view *writer = slots_first(s, ROLE_CACHE_WRITER);
+	const struct check_result *c =
+	    writer != NULL ? &writer->current->checks[CHECK_CACHE] : NULL;
+
+	return c != NULL && health_check_state(c, now) == CHECK_STATE_UNHEALTHY ? c : NULL;
+}
+
+/* The check an http worker made last: of both seats, whoever made it. The writer has one too, where the cache is also
+ * written. */
 static enum check_state
-cache_state(const struct health_slots *s, int64_t now)
+cache_state(const struct health_slots *s, const struct check_result *own, int64_t now)
 {
 	static const struct check_result never;
 	const struct check_result *last = &never, *c;
+
+	if (cache_fault_of_writer(s, now) != NULL)
+		return CHECK_STATE_UNHEALTHY;
+	if (own != NULL)
+		return health_check_state(own, now);
 
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->at[i].role != ROLE_HTTP)
@@ -121,8 +137,7 @@ health_gather(
 		.writer_failed = slot_has_failed(writer),
 		.external_api = check_state_of(fetcher, CHECK_EXTERNAL_API, now),
 		.database = check_state_of(writer, CHECK_DATABASE, now),
-		.cache = own->cache != NULL ? health_check_state(own->cache, now)
-					    : cache_state(&slots, now),
+		.cache = cache_state(&slots, own->cache, now),
 	};
 	f->fetcher_ever_ready = f->fetcher_ready || own->fetcher_was_ready || b->all_ready_ns != 0;
 	gather_slots(&slots, f);
@@ -233,8 +248,7 @@ static const struct {
 	{ database_is_unknown,
 	    { "store_unknown", "the history store was not tried yet, or not for three periods",
 		DEGRADED, false } },
-	{ cache_fails,
-	    { "cache_fails", "the cache did not give back what was put in", DEGRADED, false } },
+	{ cache_fails, { "cache_fails", "the last check of the cache failed", DEGRADED, false } },
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -9,6 +9,8 @@
 #include "buf.h"
 #include "build_config.h"
 #include "log.h"
+#include "mem.h"
+#include "redis.h"
 #include "revision.h"
 #include "store.h"
 #include "text.h"
@@ -165,6 +167,20 @@ options_check_url(const char *key, const char *url, char why[CONF_ERROR])
 	return E_CONFIG;
 }
 
+/* What the room of the configuration cannot know: it stands below Redis. */
+static int
+options_check_redis(const struct conf *c, char why[CONF_ERROR])
+{
+	char reason[REDIS_WHY];
+	struct redis_url url;
+	int r = E_OK;
+
+	if (c->redis_url[0] != '\0' && (r = redis_url_parse(c->redis_url, &url, reason)) != E_OK)
+		(void)snprintf(why, CONF_ERROR, "redis.url: %s", reason);
+	mem_wipe(&url, sizeof(url));
+	return r;
+}
+
 int
 options_conf(const struct options *o, char **environment, struct conf *c, char why[CONF_ERROR])
 {
@@ -183,6 +199,8 @@ options_conf(const struct options *o, char **environment, struct conf *c, char w
 		r = options_check_url("postgres.url", c->postgres_url, why);
 	if (r == E_OK)
 		r = options_check_url("postgres.read_url", c->postgres_read_url, why);
+	if (r == E_OK)
+		r = options_check_redis(c, why);
 	return r;
 }
 

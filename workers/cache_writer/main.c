@@ -1,11 +1,14 @@
 /* main.c - cache-writer: reads the journals of the fetchers and writes the history store. */
 #include "cache_writer.h"
+#include "latest_sink.h"
 #include "log.h"
 #include "proc.h"
 
 struct cache_writer {
 	struct proc *proc;
 	struct writer *writer;
+	struct latest *latest; /* null without Redis */
+	int draining;	       /* of both, how many are not done */
 };
 
 static int
@@ -21,7 +24,8 @@ cache_writer_drained(void *owner)
 {
 	struct cache_writer *c = owner;
 
-	proc_finished(c->proc);
+	if (--c->draining == 0)
+		proc_finished(c->proc);
 }
 
 static void
@@ -46,6 +50,8 @@ cache_writer_drain(int64_t timeout_ms, void *owner)
 {
 	struct cache_writer *c = owner;
 
+	c->draining = 2;
+	latest_drain(c->latest, timeout_ms / 2, cache_writer_drained, c);
 	writer_drain(c->writer, timeout_ms);
 }
 
@@ -58,6 +64,7 @@ cache_writer_on_advanced(struct peer *from, const void *data, void *owner)
 	log_debug("journal %s: holds records up to %llu", from->slot,
 	    (unsigned long long)advanced->sequence);
 	writer_ring(c->writer);
+	latest_ring(c->latest);
 }
 
 static const struct msg_handler cache_writer_handlers[] = {
@@ -93,9 +100,12 @@ main(int argc, char **argv)
 		fatal(EXIT_WITH_STATE, "store %s: history of %s: %s", kind->name, p->conf.state_dir,
 		    why);
 
+	c.latest = latest_open(p->loop, &p->conf, &p->stats);
+
 	proc_ready(p);
 	proc_loop(p);
 
+	latest_close(&c.latest);
 	writer_close(&c.writer);
 	return proc_end(p);
 }

@@ -1,4 +1,4 @@
-/* lookup.c - book, then L1, then the fetcher. */
+/* lookup.c - book, then L1, then Redis, then the fetcher. */
 #include "lookup.h"
 
 #include "clock.h"
@@ -10,7 +10,7 @@
 const char *
 cache_way_name(enum cache_way way)
 {
-	static const char *const names[] = { "book", "l1", "miss", "stale" };
+	static const char *const names[] = { "book", "l1", "miss", "stale", "redis" };
 
 	return names[way];
 }
@@ -24,6 +24,7 @@ lookup_new(struct proc *p)
 	l->book = book_new(shown_drop);
 	l->cache = cache_new();
 	l->waiting = waiting_new(p);
+	l->l2 = l2_open(l);
 	return l;
 }
 
@@ -37,6 +38,7 @@ lookup_free(struct lookup **lp)
 	/* Channels that still stand end with the process, and nobody is told of it then. */
 	for (struct peer *p = l->proc->peers; p != NULL; p = p->next)
 		lookup_peer_down(l, p);
+	l2_close(&l->l2);
 	waiting_free(&l->waiting);
 	cache_free(&l->cache);
 	book_free(&l->book);
@@ -284,8 +286,8 @@ lookup_now(struct lookup *l, const struct ask *a, struct found *f)
 	return lookup_in_cache(l, a, f);
 }
 
-int
-lookup_later(struct lookup *l, const struct ask *a, struct waiter *who)
+static int
+lookup_fetch(struct lookup *l, const struct ask *a, struct waiter *who)
 {
 	char key[FETCH_KEY];
 	bool joined;
@@ -297,9 +299,65 @@ lookup_later(struct lookup *l, const struct ask *a, struct waiter *who)
 	return r;
 }
 
+int
+lookup_later(struct lookup *l, const struct ask *a, struct waiter *who)
+{
+	if (l->l2 != NULL && ask_is_latest(a) && l2_join(l->l2, a, who) == E_OK)
+		return E_OK;
+	return lookup_fetch(l, a, who);
+}
+
+/* Into the book, whose age then counts from when it was received. Null: what the book holds is newer news. */
+static struct book_entry *
+lookup_book_redis(struct lookup *l, const struct ask *a, const union msg_any *v, int64_t taken_ns)
+{
+	bool is_news;
+
+	if (a->kind == ASK_QUOTE)
+		is_news = book_put_quote(l->book, &v->quote, taken_ns, ++l->uses);
+	else
+		is_news = book_put_trade(l->book, &v->trade, taken_ns, ++l->uses);
+	return is_news ? lookup_entry(l, a) : NULL;
+}
+
+static bool
+lookup_use_redis(struct lookup *l, const struct ask *a, const union msg_any *v, int64_t age_ns,
+    struct outcome *what)
+{
+	struct moment m = lookup_moment(l, a->asset);
+	struct book_entry *e = NULL;
+
+	if (age_ns < lookup_freshness(l, a, &m))
+		e = lookup_book_redis(l, a, v, m.now_ns - age_ns);
+	lookup_count(l, LABEL_layer_REDIS, e != NULL ? LABEL_hit_HIT : LABEL_hit_EXPIRED);
+	if (e == NULL)
+		return false;
+	*what =
+	    (struct outcome){ .shown = shown_get(lookup_entry_shown(l, e)), .from_redis = true };
+	return true;
+}
+
+void
+lookup_after_l2(struct lookup *l, const struct ask *a, struct waiter *who, const union msg_any *v,
+    int64_t age_ns)
+{
+	struct outcome what = { .retry_ms = 1000,
+		.reason = "as many fetches wait as this gateway allows" };
+
+	if (v != NULL && lookup_use_redis(l, a, v, age_ns, &what)) {
+		who->done(who, &what);
+		shown_put(&what.shown);
+		lookup_trim(l);
+		return;
+	}
+	if ((what.error = lookup_fetch(l, a, who)) != E_OK)
+		who->done(who, &what);
+}
+
 void
 lookup_leave(struct lookup *l, struct waiter *who)
 {
+	l2_leave(who);
 	waiting_leave(l->waiting, who);
 }
 
@@ -354,7 +412,8 @@ lookup_settle(struct lookup *l, const struct ask *a, const struct outcome *what,
 	if (error_is_failure(what->error) && lookup_stale(l, a, f))
 		return;
 	m = lookup_moment(l, a->asset);
-	found_begin(f, CACHE_MISS, &m, what->shown != NULL ? what->shown->taken_ns : 0);
+	found_begin(f, what->from_redis ? CACHE_REDIS : CACHE_MISS, &m,
+	    what->shown != NULL ? what->shown->taken_ns : 0);
 	f->what = *what;
 	f->fresh_ns = lookup_freshness(l, a, &m);
 	found_refuse_empty(a, f);

@@ -9,8 +9,8 @@
 #include "session.h"
 #include "shown.h"
 
-enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE };
-const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale" */
+enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE, CACHE_REDIS };
+const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale", "redis" */
 
 /* What a client asks for. */
 enum ask_kind { ASK_QUOTE, ASK_TRADE, ASK_SNAPSHOT, ASK_BARS, ASK_CHAIN, ASK_CLOCK };
@@ -30,6 +30,7 @@ struct outcome {
 	const char	*reason;	/* what upstream said; null when it said nothing */
 	uint64_t	 retry_ms;	/* 0: nothing said */
 	struct shown	*shown;		/* with E_OK, except for a clock */
+	bool		 from_redis;
 };
 
 /* What a client is answered; borrowed for the call. */
@@ -75,6 +76,8 @@ struct waiter {			/* embedded by who waits */
 	void	(*done)(struct waiter *, const struct outcome *);
 	/* the rest is waiting.c's */
 	struct fetching *on;		/* null when it does not wait */
+	struct l2_flight *flight;	/* l2.c: it waits for Redis first */
+	int64_t		 max_age_ns;	/* l2.c: as its ask has it */
 	TAILQ_ENTRY(waiter) next;
 };
 
@@ -121,11 +124,23 @@ struct assembled {		/* borrowed from the assembly until the next begin */
 int		 assembly_end(struct assembly *, const struct msg_result_end *,
 		    struct assembled *out) MUST_CHECK;
 
+/* L2: latest quotes and trades in Redis, asked for a bounded time, by a breaker of this worker's own. */
+#define L2_FLIGHTS_MAX 1024	/* distinct values asked for and not answered; beyond it the fetcher is asked at once */
+struct l2;
+struct lookup;
+/* Null when none is configured. */
+struct l2	*l2_open(struct lookup *);
+void		 l2_close(struct l2 **);
+/* E_OK: lookup_after_l2 is called, never from within. Otherwise it is not asked now. */
+int		 l2_join(struct l2 *, const struct ask *, struct waiter *) MUST_CHECK;
+void		 l2_leave(struct waiter *);
+
 struct lookup {
 	struct proc		*proc;
 	struct book		*book;
 	struct cache		*cache;
 	struct waiting		*waiting;
+	struct l2		*l2;	/* null without Redis */
 	struct market_clock	 clock;	/* the last; received is 0 before the first */
 	int64_t			 clock_taken_ns; /* clock_mono() of its intake */
 	uint64_t		 uses;	/* orders book and L1 by use, together */
@@ -155,6 +170,10 @@ struct shown	*lookup_entry_shown(struct lookup *, struct book_entry *);
 bool		 error_is_failure(int error);
 /* Stores and finds a probe in L1: E_OK, or E_INTERNAL_SERVICE_ERROR. */
 int		 lookup_probe(struct lookup *) MUST_CHECK;
+
+/* Redis' part of lookup_later is over for this one: with a value, or without (null); age since it was received. */
+void		 lookup_after_l2(struct lookup *, const struct ask *, struct waiter *,
+		    const union msg_any *, int64_t age_ns);
 
 /* From the fetcher. */
 void		 lookup_on_result(struct peer *, const void *, void *lookup);

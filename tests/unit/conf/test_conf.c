@@ -211,7 +211,7 @@ Test(conf, a_bare_duration_is_in_seconds)
 Test(conf, secrets_never_appear_in_an_error)
 {
 	struct conf c = defaults();
-	char secret[400];
+	char secret[600];
 
 	memset(secret, 'S', sizeof(secret) - 1);
 	secret[sizeof(secret) - 1] = '\0';

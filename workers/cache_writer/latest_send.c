@@ -1,0 +1,299 @@
+/* latest_send.c - a batch on its way to Redis, and what its answers mean.
+ *
+ * A batch is good when every command of it was answered well; only then do the positions move. Anything else and all
+ * of it is read and sent again: it is idempotent, but for entries of streams, which then may stand there twice.
+ */
+#include <hiredis/hiredis.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "latest_room.h"
+#include "log.h"
+#include "text.h"
+
+#define ROWS_A_CALL    64 /* so that a script keeps others waiting for some 0.2 ms */
+#define ROWS_A_TURN    1024
+#define ENTRIES_A_TURN 1024
+#define POSITIONS_KEY  LATEST_PREFIX "position"
+
+int64_t
+latest_ttl_ms(enum asset asset, void *arg)
+{
+	const struct latest *l = arg;
+	int64_t age = clock_wall() - l->clock.received;
+	enum session s;
+
+	if (asset == ASSET_CRYPTO)
+		return l->conf->redis_ttl_open;
+	s = session_of(&l->clock, age > 0 ? age : 0);
+	return s == SESSION_CLOSED ? l->conf->redis_ttl_closed : l->conf->redis_ttl_open;
+}
+
+void
+latest_failed(struct latest *l, unsigned cause, const char *why)
+{
+	metric_add(l->stats, M_REDIS_ERRORS, cause, 0, 1);
+	metric_set(l->stats, M_REDIS_UP, 0, 0, 0);
+	check_store(l->stats, CHECK_CACHE, E_STORE, 0, why);
+	if (!l->failing) {
+		log_error("redis %s: %s; what is to be written waits in the journal, trying again",
+		    redis_where(l->redis), why);
+		l->failing = true;
+		l->failing_since = clock_mono();
+	}
+	latest_drain_check(l);
+}
+
+void
+latest_works(struct latest *l)
+{
+	metric_set(l->stats, M_REDIS_UP, 0, 0, 1);
+	backoff_reset(&l->backoff);
+	l->refused = false;
+	if (l->failing)
+		log_info("redis %s: works again after %" PRId64 " s", redis_where(l->redis),
+		    (clock_mono() - l->failing_since) / CLOCK_SEC);
+	l->failing = false;
+}
+
+static void
+position_kept(const struct redis_answer *a, void *arg)
+{
+	struct latest *l = arg;
+
+	l->positions--;
+	if (a->cause != REDIS_WELL && a->reply != NULL)
+		metric_add(l->stats, M_REDIS_ERRORS, a->cause, 0, 1);
+	latest_drain_check(l);
+}
+
+/* Kept in Redis itself, beside what was written: whoever takes the values away takes the position too. */
+static void
+position_keep(struct latest *l, const struct latest_source *s)
+{
+	struct buf *b = &l->command;
+
+	buf_reset(b);
+	if (redis_words(b, 4) == E_OK && redis_word_text(b, "HSET") == E_OK &&
+	    redis_word_text(b, POSITIONS_KEY) == E_OK && redis_word_text(b, s->origin) == E_OK &&
+	    redis_word_number(b, (int64_t)s->acked) == E_OK &&
+	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_kept, l) == E_OK)
+		l->positions++;
+}
+
+static void
+position_answered(const struct redis_answer *a, void *arg)
+{
+	struct latest_source *s = arg;
+	uint64_t position;
+
+	if (s->begun != SOURCE_ASKING)
+		return;
+	s->begun = SOURCE_UNKNOWN;
+	if (a->cause != REDIS_WELL)
+		return;
+	if (a->reply->type != REDIS_REPLY_STRING || text_to_u64(a->reply->str, &position) != E_OK)
+		position = 0;
+	source_begin(s, position);
+	loop_timer_set(s->work, 0);
+}
+
+void
+latest_position_ask(struct latest *l, struct latest_source *s)
+{
+	struct buf *b = &l->command;
+
+	buf_reset(b);
+	if (redis_words(b, 3) == E_OK && redis_word_text(b, "HGET") == E_OK &&
+	    redis_word_text(b, POSITIONS_KEY) == E_OK && redis_word_text(b, s->origin) == E_OK &&
+	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_answered, s) ==
+		E_OK)
+		s->begun = SOURCE_ASKING;
+}
+
+static void
+ping_answered(const struct redis_answer *a, void *arg)
+{
+	struct latest *l = arg;
+	int64_t took = clock_mono() - l->pinged_ns;
+
+	l->pinged_ns = 0;
+	if (a->reply == NULL)
+		return; /* the end of the connection is told as well */
+	if (a->cause != REDIS_WELL)
+		latest_failed(l, a->cause, a->why);
+	else if (!l->refused) {
+		latest_works(l);
+		check_store(l->stats, CHECK_CACHE, E_OK, took, "");
+	}
+}
+
+void
+latest_ping(struct latest *l)
+{
+	static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+
+	if (l->pinged_ns == 0 && redis_is_up(l->redis) &&
+	    redis_send(l->redis, NULL, ping, sizeof(ping) - 1, ping_answered, l) == E_OK)
+		l->pinged_ns = clock_mono();
+}
+
+static void
+flight_landed(struct latest *l)
+{
+	struct latest_batch *b = l->flying;
+
+	for (size_t i = 0; i < b->row_count; i++)
+		metric_add(l->stats, M_REDIS_VALUES,
+		    (unsigned)label_index(LABELS_kind, msg_desc(b->rows[i].type)->name), 0, 1);
+	metric_add(l->stats, M_REDIS_STREAMED, 0, 0, b->entry_count);
+	metric_add(l->stats, M_REDIS_COALESCED, 0, 0, b->coalesced);
+	metric_observe(l->stats, M_REDIS_BATCH, 0, clock_mono() - l->flight_ns);
+	for (struct latest_source *s = l->sources; s != NULL; s = s->next) {
+		if (s->begun != SOURCE_BEGUN || s->acked == s->sent)
+			continue;
+		s->acked = s->sent;
+		position_keep(l, s);
+	}
+	if (b->row_count > 0)
+		l->whole_script = false;
+	latest_works(l);
+	batch_reset(b);
+}
+
+/* Refused, not gone: the server answers, and does not take it. */
+static void
+flight_refused(struct latest *l)
+{
+	uint32_t wait_ms = backoff_next_jittered_ms(&l->backoff, 20);
+
+	latest_rewind(l);
+	if (l->flight_cause == LABEL(redis, NOSCRIPT) && !l->whole_script) {
+		l->whole_script = true; /* it was restarted or told to forget: no failure */
+		backoff_reset(&l->backoff);
+		loop_timer_set(&l->work, 0);
+		return;
+	}
+	l->refused = true;
+	latest_failed(l, l->flight_cause, l->flight_why);
+	loop_timer_set(&l->work, wait_ms);
+	if (l->flight_cause == LABEL(redis, READONLY) || l->flight_cause == LABEL(redis, AUTH))
+		redis_suspect(l->redis, l->flight_cause, l->flight_why);
+}
+
+static void
+flight_over(struct latest *l)
+{
+	l->flight = false;
+	if (l->flight_cause == REDIS_WELL) {
+		flight_landed(l);
+		loop_timer_set(&l->work, 0);
+	} else {
+		flight_refused(l);
+	}
+}
+
+static void
+flight_answered(const struct redis_answer *a, void *arg)
+{
+	struct latest *l = arg;
+
+	l->outstanding--;
+	if (!l->flight)
+		return; /* it was given up when the connection ended */
+	if (a->reply == NULL) {
+		l->flight = false; /* told by latest_down, which rewinds */
+		return;
+	}
+	if (a->cause != REDIS_WELL && l->flight_cause == REDIS_WELL) {
+		l->flight_cause = a->cause;
+		(void)text_copy(l->flight_why, sizeof(l->flight_why), a->why);
+	}
+	if (l->outstanding == 0 && latest_is_sent(l))
+		flight_over(l);
+}
+
+static int
+send_command(struct latest *l, const char *key, const void *bytes, size_t len)
+{
+	int r = redis_send(l->redis, key, bytes, len, flight_answered, l);
+
+	if (r == E_OK)
+		l->outstanding++;
+	return r;
+}
+
+static int
+send_rows(struct latest *l, const struct latest_batch *b)
+{
+	size_t step = redis_is_cluster(l->redis) ? 1 : ROWS_A_CALL, from, to;
+	const char *sha = l->whole_script ? NULL : l->sha;
+	int r = E_OK;
+
+	for (size_t n = 0; n < ROWS_A_TURN && l->rows_sent < b->row_count && r == E_OK; n += step) {
+		from = l->rows_sent;
+		to = from + step < b->row_count ? from + step : b->row_count;
+		buf_reset(&l->command);
+		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) == E_OK)
+			r = send_command(
+			    l, b->rows[from].id.key, buf_data(&l->command), buf_len(&l->command));
+		l->rows_sent = to;
+	}
+	return r;
+}
+
+static int
+send_entries(struct latest *l, struct latest_batch *b)
+{
+	const struct latest_entry *e;
+	int r = E_OK;
+
+	for (size_t n = 0; n < ENTRIES_A_TURN && l->entries_sent < b->entry_count && r == E_OK;
+	     n++) {
+		e = &b->entries[l->entries_sent++];
+		r = send_command(l, e->key, buf_data(&b->stream), e->len);
+		buf_consume(&b->stream, e->len);
+	}
+	return r;
+}
+
+bool
+latest_is_sent(const struct latest *l)
+{
+	return l->flight_cause != REDIS_WELL ||
+	       (l->rows_sent == l->flying->row_count && l->entries_sent == l->flying->entry_count);
+}
+
+/* A part of it, so that Redis works on one while we write the next, and the loop turns between them. */
+void
+latest_send_more(struct latest *l)
+{
+	struct latest_batch *b = l->flying;
+	int r;
+
+	if ((r = send_rows(l, b)) != E_OK || (r = send_entries(l, b)) != E_OK) {
+		/* Part of it is on its way: when that is answered, all is sent again. */
+		l->flight_cause = LABEL(redis, CLOSED);
+		(void)text_copy(l->flight_why, sizeof(l->flight_why), err_text(r));
+	}
+	if (l->outstanding > 0 || !latest_is_sent(l))
+		return;
+	flight_over(l); /* nothing of what was read was worth sending, or nothing could be sent */
+}
+
+void
+latest_send(struct latest *l)
+{
+	struct latest_batch *b = l->gathered;
+
+	l->gathered = l->flying;
+	l->flying = b;
+	l->flight = true;
+	l->flight_ns = clock_mono();
+	l->flight_cause = REDIS_WELL;
+	l->rows_sent = l->entries_sent = 0;
+	for (struct latest_source *s = l->sources; s != NULL; s = s->next)
+		s->sent = s->read;
+	latest_send_more(l);
+}

@@ -1,0 +1,88 @@
+/* latest_sink.h - latest values and streams into Redis, beside the history store and independent of it. Room header. */
+#ifndef LATEST_SINK_H
+#define LATEST_SINK_H
+#include "cache_writer.h"
+#include "hash.h"
+#include "latest.h"
+#include "redis.h"
+
+/* One of these is gathered while the one before is on its way. */
+#define BATCH_KEYS	  32768 /* values of different keys */
+#define BATCH_ENTRIES	  8192 /* of streams */
+#define BATCH_STREAM_BYTES ((size_t)4 << 20)
+
+struct latest_row { /* the newest value of its key in this batch */
+	struct latest_id id; /* first: key and field are what is looked up */
+	enum msg_type type;
+	union {
+		struct quote quote;
+		struct trade trade;
+		struct bar bar;
+		struct greeks greeks;
+		struct snapshot snapshot;
+	} value;
+	UT_hash_handle hh;
+};
+
+struct latest_entry { /* one XADD, its bytes in batch.stream */
+	char key[LATEST_KEY];
+	uint32_t len;
+};
+
+struct latest_batch {
+	struct latest_row *rows;
+	struct latest_row *by_key;
+	size_t row_count;
+	struct latest_entry *entries;
+	size_t entry_count;
+	struct buf stream;
+	uint64_t coalesced;
+};
+
+void batch_open(struct latest_batch *);
+void batch_close(struct latest_batch *);
+void batch_reset(struct latest_batch *);
+bool batch_is_empty(const struct latest_batch *);
+/* E_FULL: nothing was added, send first. `origin` says whose journal. stream_max 0: no streams. */
+int batch_add(struct latest_batch *, const struct journal_record *, const char *origin,
+    int64_t stream_max) MUST_CHECK;
+
+/* Writes a value only where none that is as new is held. KEYS: hashes; ARGV: field, value, milliseconds to live of
+ * each. A value that is not ours is no value. */
+extern const char latest_script[];
+/* EVALSHA or EVAL of rows [from, to). `ttl` tells how long each lives. */
+int batch_write_rows(const struct latest_batch *, size_t from, size_t to, const char *sha,
+    int64_t (*ttl_ms)(enum asset, void *), void *arg, struct buf *) MUST_CHECK;
+
+/* One journal on its way to Redis. */
+struct latest_source {
+	char name[SLOT_NAME];
+	char origin[64];	/* instance/name: whose journal, among gateways */
+	const char *state_dir;	/* borrowed */
+	struct journal_reader *reader;
+	enum { SOURCE_UNKNOWN, SOURCE_ASKING, SOURCE_BEGUN } begun;
+	struct loop_timer *work; /* of the sink */
+	uint64_t read, sent, acked;
+	uint64_t skipped;	/* of the reader, counted already */
+	struct latest_source *next;
+};
+/* The next record; E_PARTIAL: none now. What cannot be read is stepped over and added to *skipped. */
+int source_read(struct latest_source *, struct journal_record *, uint64_t *skipped) MUST_CHECK;
+void source_begin(struct latest_source *, uint64_t after);
+/* Back to what Redis is known to have. */
+void source_rewind(struct latest_source *);
+void source_close(struct latest_source *);
+
+struct latest;
+
+/* Null when none is configured. `conf` and `stats` are borrowed. */
+struct latest *latest_open(struct loop *, const struct conf *, struct stats *);
+void latest_close(struct latest **);
+/* Some journal has grown. */
+void latest_ring(struct latest *);
+/* Sends what the journals hold, for so long at most, then calls done. */
+void latest_drain(struct latest *, int64_t timeout_ms, void (*done)(void *), void *arg);
+/* Nothing is read, gathered or on its way; for tests and figures. */
+bool latest_is_idle(const struct latest *);
+
+#endif /* LATEST_SINK_H */
