@@ -77,6 +77,7 @@ int	 record_find(const uint8_t *, size_t len, size_t *at, struct record_view *);
 enum tail_kind { TAIL_CLEAN, TAIL_TORN, TAIL_FOREIGN };
 struct segment_tail {
 	uint64_t	 last;	/* sequence of the last good record; 0: there is none */
+	int64_t		 last_ns; /* when it was appended */
 	off_t		 end;	/* behind it */
 	off_t		 size;	/* of the file */
 	enum tail_kind	 kind;	/* of the bytes between: TORN is a write that was cut short */
