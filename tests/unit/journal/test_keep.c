@@ -76,7 +76,7 @@ Test(keep, the_oldest_go_where_room_is_needed_and_nothing_fresh_is_dropped)
 Test(keep, what_is_not_stored_is_full_and_stays)
 {
 	struct journal *j = help_open(&for_ever);
-	uint64_t stored = help_append(j, 1, 100), id = 100;
+	uint64_t stored = help_append(j, 1, 104), id = 104;
 	struct journal_reader *reader;
 	int r;
 
@@ -85,7 +85,7 @@ Test(keep, what_is_not_stored_is_full_and_stays)
 		cr_assert_lt(id, 10000);
 	cr_expect_eq(r, E_FULL);
 	reader = help_reader(stored);
-	for (uint64_t at = 101; at < id; at++)
+	for (uint64_t at = 105; at < id; at++)
 		help_expect_trade(reader, at);
 	cr_expect_eq(journal_reader_skipped(reader), 0);
 	journal_reader_close(&reader);
