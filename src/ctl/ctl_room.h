@@ -118,10 +118,17 @@ struct conf;
 int	local_conf(const struct ctl_options *, struct conf *) MUST_CHECK;
 /* One line on stderr, or as JSON on stdout with --json; returns the code. */
 int	local_fail(const struct ctl_options *, enum exit_code, const char *, ...) PRINTF_LIKE(3, 4);
+/* From now on an interrupt is noted instead of ending us; so is a reader that left. */
+void	local_signals(void);
+bool	local_interrupted(void);
 /* A number from 1 on; 0 where it is not given. */
 int	local_limit(const struct ctl_options *, uint64_t *) MUST_CHECK;
 /* RFC 3339, or YYYY-MM-DD for the beginning of that day in UTC. E_INVALID_PARAMETER. */
 int	local_time(const char *, int64_t *ns) MUST_CHECK;
+/* The same for the end of a range, which is not part of it: a day is its end. */
+int	local_time_end(const char *, int64_t *ns) MUST_CHECK;
+/* --from and --to; zero where not given. Says why not. */
+int	local_range(const struct ctl_options *, int64_t *from_ns, int64_t *to_ns) MUST_CHECK;
 
 /* progress.c: a line on stderr that is drawn again and again, where that is a terminal. */
 struct progress {
@@ -136,6 +143,20 @@ void	progress_clear(struct progress *);
 /* What is left at the pace so far, in seconds; NaN: not known yet. */
 double	progress_left(const struct progress *, double share);
 
+/* output.c: what a command makes, on stdout or into a file that is complete or not there. */
+struct output {
+	FILE		*file;
+	const char	*path;			/* null: stdout */
+	char		 temporary[CTL_PATH];
+	int		 error;			/* errno of the first failure */
+};
+/* E_SYSTEM with errno. */
+int	output_open(struct output *, const char *path) MUST_CHECK;
+int	output_write(struct output *, const void *, size_t) MUST_CHECK;
+/* Puts the file in its place. */
+int	output_keep(struct output *) MUST_CHECK;
+void	output_drop(struct output *);	/* after a keep as well */
+
 /* value_print.c: a value of the market as a line. */
 struct msg_desc;
 struct json;
@@ -145,6 +166,8 @@ void	value_put_json(const struct msg_desc *, const void *value, struct json *);
 int	value_print_text(const struct msg_desc *, const void *value, struct buf *) MUST_CHECK;
 /* The field of this name as text; null: the value has no such text. */
 const char *value_text(const struct msg_desc *, const void *value, const char *name);
+
+int	run_export(struct client *, const struct ctl_options *);
 
 /* journal*.c: LOCAL. */
 struct scan_item;

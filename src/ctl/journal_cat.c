@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,22 +29,14 @@ struct cat {
 	struct buf line;
 };
 
-static volatile sig_atomic_t cat_interrupted;
-
-static void
-cat_on_signal(int signal)
-{
-	(void)signal;
-	cat_interrupted = 1;
-}
-
 static int
-bound_read(const struct ctl_options *o, const char *name, struct scan_from *bound)
+bound_read(const struct ctl_options *o, const char *name, int (*time_of)(const char *, int64_t *),
+    struct scan_from *bound)
 {
 	const char *text = option_text(o, name);
 
 	if (text == NULL || text_to_u64(text, &bound->sequence) == E_OK ||
-	    local_time(text, &bound->appended_ns) == E_OK)
+	    time_of(text, &bound->appended_ns) == E_OK)
 		return E_OK;
 	(void)local_fail(o, EXIT_WITH_USAGE,
 	    "%s \"%.60s\" is neither a sequence nor a time like 2024-01-31T14:30:00Z", name, text);
@@ -205,7 +196,7 @@ cat_run(struct cat *c, struct journal_scan *scan)
 	bool follow = option_text(c->options, "--follow") != NULL;
 	int r, failures = 0;
 
-	while (!cat_interrupted) {
+	while (!local_interrupted()) {
 		r = cat_step(c, scan);
 		if (r == E_SYSTEM && failures++ < CAT_COMPLAINTS) {
 			(void)local_fail(c->options, EXIT_WITH_INPUT,
@@ -271,15 +262,13 @@ int
 journal_cat(const struct ctl_options *o, const struct conf *conf, const char *source)
 {
 	struct cat c = { .options = o, .source = source, .symbol = option_text(o, "--symbol") };
-	struct sigaction act = { .sa_handler = cat_on_signal };
 	int code;
 
-	if (bound_read(o, "--from", &c.from) != E_OK || bound_read(o, "--to", &c.to) != E_OK ||
+	if (bound_read(o, "--from", local_time, &c.from) != E_OK ||
+	    bound_read(o, "--to", local_time_end, &c.to) != E_OK ||
 	    types_read(o, &c.types) != E_OK || local_limit(o, &c.limit) != E_OK)
 		return EXIT_WITH_USAGE;
-	(void)sigaction(SIGINT, &act, NULL);
-	(void)sigaction(SIGTERM, &act, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	local_signals();
 	buf_init(&c.line, CAT_LINE);
 	code = source != NULL ? cat_source(&c, conf->state_dir) : cat_all(&c, conf->state_dir);
 	buf_fini(&c.line);

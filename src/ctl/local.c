@@ -1,4 +1,5 @@
 /* local.c - what commands share that read files or a store themselves. */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,31 @@ local_conf(const struct ctl_options *o, struct conf *conf)
 	return r;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void
+local_on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+void
+local_signals(void)
+{
+	struct sigaction act = { .sa_handler = local_on_signal };
+
+	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigaction(SIGTERM, &act, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+bool
+local_interrupted(void)
+{
+	return interrupted != 0;
+}
+
 int
 local_limit(const struct ctl_options *o, uint64_t *limit)
 {
@@ -68,4 +94,37 @@ local_time(const char *text, int64_t *ns)
 		return E_OK;
 	}
 	return clock_parse(text, ns) == E_OK ? E_OK : E_INVALID_PARAMETER;
+}
+
+int
+local_time_end(const char *text, int64_t *ns)
+{
+	int year, month, day;
+	int r = local_time(text, ns);
+
+	if (r == E_OK && clock_parse_date(text, &year, &month, &day) == E_OK)
+		*ns += CLOCK_DAY;
+	return r;
+}
+
+int
+local_range(const struct ctl_options *o, int64_t *from_ns, int64_t *to_ns)
+{
+	const char *from = option_text(o, "--from"), *to = option_text(o, "--to");
+	const char *wrong = NULL;
+
+	*from_ns = *to_ns = 0;
+	if (from != NULL && local_time(from, from_ns) != E_OK)
+		wrong = from;
+	if (to != NULL && local_time_end(to, to_ns) != E_OK)
+		wrong = to;
+	if (wrong != NULL)
+		(void)local_fail(o, EXIT_WITH_USAGE,
+		    "\"%.60s\" is no time like 2024-01-31 or 2024-01-31T14:30:00Z", wrong);
+	else if (from != NULL && to != NULL && *from_ns >= *to_ns)
+		(void)local_fail(
+		    o, EXIT_WITH_USAGE, "--to %.60s is not behind --from %.60s", to, from);
+	else
+		return E_OK;
+	return E_INVALID_DATE_RANGE;
 }

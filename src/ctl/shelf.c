@@ -1,17 +1,40 @@
 /* shelf.c - which store there is to be read. */
 #include "shelf.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "mem.h"
+
+#define NODE_TEXT 64
 
 struct shelf {
 	const struct shelf_kind *kind;
 	void *store;
+	char node[NODE_TEXT]; /* "" where sources are of this gateway alone */
 };
+
+/* What a shared store calls this state directory. */
+static void
+node_read(const struct conf *conf, char node[NODE_TEXT])
+{
+	char path[CTL_PATH];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/node", conf->state_dir);
+	if ((f = fopen(path, "re")) == NULL)
+		return;
+	if (fgets(node, NODE_TEXT, f) != NULL)
+		node[strcspn(node, "\n")] = '\0';
+	(void)fclose(f);
+}
 
 int
 shelf_open(struct shelf **result, const struct conf *conf, char why[CTL_LINE])
 {
-	const struct shelf_kind *kind = &shelf_sqlite;
+	const struct shelf_kind *kind =
+	    conf->postgres_url[0] != '\0' || conf->postgres_read_url[0] != '\0' ? &shelf_postgres
+										: &shelf_sqlite;
 	struct shelf *s;
 	void *store;
 	int r;
@@ -21,6 +44,8 @@ shelf_open(struct shelf **result, const struct conf *conf, char why[CTL_LINE])
 	s = mem_alloc(sizeof(*s));
 	s->kind = kind;
 	s->store = store;
+	if (kind->shared)
+		node_read(conf, s->node);
 	*result = s;
 	return E_OK;
 }
@@ -87,8 +112,12 @@ shelf_position(struct shelf *s, const char *source, uint64_t *sequence)
 {
 	static const char sql[] =
 	    "SELECT journal_sequence FROM journal_position WHERE journal_source = $1";
-	struct shelf_param param = { .text = source };
+	char name[NODE_TEXT + 80];
+	struct shelf_param param = { .text = name };
 	int r;
+
+	(void)snprintf(
+	    name, sizeof(name), "%s%s%.64s", s->node, s->node[0] != '\0' ? "/" : "", source);
 
 	if ((r = shelf_query(s, sql, &param, 1)) == E_OK)
 		r = shelf_next(s);

@@ -29,6 +29,7 @@ struct shelf_kind {
 	double	(*f64)(void *, int column);
 	const char *(*text)(void *, int column);
 	const char *(*why)(void *);
+	bool	shared;		/* several gateways store into it: sources are <node>/<journal> */
 };
 extern const struct shelf_kind shelf_sqlite, shelf_postgres;
 

@@ -23,8 +23,9 @@
 static int
 mark_path(const char *dir, const char *end, char path[JOURNAL_PATH])
 {
-	return snprintf(path, JOURNAL_PATH, "%s/" MARK_FILE "%s", dir, end) < JOURNAL_PATH ? E_OK
-											: E_LIMIT;
+	return snprintf(path, JOURNAL_PATH, "%s/" MARK_FILE "%s", dir, end) < JOURNAL_PATH
+		   ? E_OK
+		   : E_LIMIT;
 }
 
 uint64_t

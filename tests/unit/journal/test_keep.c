@@ -52,7 +52,8 @@ Test(keep, recorded_segments_stay_when_they_are_stored)
 	journal_passed(j, last);
 	cr_expect_eq(help_segment_count(), segments);
 	cr_expect_gt(journal_stored_bytes(j), 0);
-	cr_expect_lt(journal_stored_bytes(j), journal_bytes(j), "the one written to is no kept one");
+	cr_expect_lt(
+	    journal_stored_bytes(j), journal_bytes(j), "the one written to is no kept one");
 	cr_expect_eq(lowest(), last - 99);
 	journal_close(&j);
 }
@@ -186,8 +187,8 @@ Test(keep, what_is_only_kept_is_no_lag_of_a_reader_who_knows_nothing)
 
 Test(keep, a_mark_that_is_garbage_is_none)
 {
-	static const char *const texts[] = { "", "\n", "x\n", "-1\n", "12", "99999999999999999999\n",
-		"18446744073709551615\n" };
+	static const char *const texts[] = { "", "\n", "x\n", "-1\n", "12",
+		"99999999999999999999\n", "18446744073709551615\n" };
 	char dir[JOURNAL_PATH], path[JOURNAL_PATH + 8];
 
 	journal_close(&(struct journal *){ help_open(&for_ever) });
