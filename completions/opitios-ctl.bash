@@ -19,7 +19,7 @@ _opitios_ctl()
 	case $prev in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--config | --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output) return ;;
+	--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output | --asset | --url) return ;;
 	esac
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -27,13 +27,13 @@ _opitios_ctl()
 			where+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}")
 			i=$((i + 1))
 			;;
-		--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output) i=$((i + 1)) ;;
+		--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output | --asset | --url) i=$((i + 1)) ;;
 		-*) ;;
 		*) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else at=$((at + 1)); fi ;;
 		esac
 	done
 	case $command:$at in
-	:*) words="status workers top health crashes reload upgrade restart drain scale log-level journal export " ;;
+	:*) words="status workers top health crashes reload upgrade restart drain scale log-level journal export backfill " ;;
 	crashes:0) words="$(_opitios_ctl_ask id crashes)" ;;
 	restart:0) words="$(_opitios_ctl_ask slot workers)" ;;
 	scale:0) words="http" ;;
@@ -44,18 +44,20 @@ _opitios_ctl()
 	esac
 	case $cur in
 	-*) words="--state-dir --config --socket --json --timeout -n -d --once --version --help "
-		[[ " journal export " == *" $command "* ]] && words+=" --from"
-		[[ " journal export " == *" $command "* ]] && words+=" --to"
+		[[ " journal export backfill " == *" $command "* ]] && words+=" --from"
+		[[ " journal export backfill " == *" $command "* ]] && words+=" --to"
 		[[ " journal " == *" $command "* ]] && words+=" --type"
 		[[ " journal export " == *" $command "* ]] && words+=" --symbol"
 		[[ " journal export " == *" $command "* ]] && words+=" --limit"
 		[[ " journal " == *" $command "* ]] && words+=" --follow"
-		[[ " export " == *" $command "* ]] && words+=" --timeframe"
-		[[ " export " == *" $command "* ]] && words+=" --adjustment"
-		[[ " export " == *" $command "* ]] && words+=" --feed"
+		[[ " export backfill " == *" $command "* ]] && words+=" --timeframe"
+		[[ " export backfill " == *" $command "* ]] && words+=" --adjustment"
+		[[ " export backfill " == *" $command "* ]] && words+=" --feed"
 		[[ " export " == *" $command "* ]] && words+=" --format"
 		[[ " export " == *" $command "* ]] && words+=" --output"
 		[[ " export " == *" $command "* ]] && words+=" --versions"
+		[[ " backfill " == *" $command "* ]] && words+=" --asset"
+		[[ " backfill " == *" $command "* ]] && words+=" --url"
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -168,6 +168,7 @@ int	value_print_text(const struct msg_desc *, const void *value, struct buf *) M
 const char *value_text(const struct msg_desc *, const void *value, const char *name);
 
 int	run_export(struct client *, const struct ctl_options *);
+int	run_backfill(struct client *, const struct ctl_options *);
 
 /* journal*.c: LOCAL. */
 struct scan_item;

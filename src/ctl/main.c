@@ -304,9 +304,7 @@ main(int argc, char **argv)
 	log_open("opitios-ctl", LOG_FORMAT_TEXT, LOG_LEVEL_WARN);
 	call_read(&call, argv + 1);
 	command = call_command(&call.options);
-	path[0] = '\0';
-	if (command->kind != COMMAND_LOCAL || call.socket != NULL)
-		call_socket(&call, path);
+	call_socket(&call, path);
 	client_init(
 	    &client, path, call.options.timeout_ms >= 0 ? call.options.timeout_ms : CTL_QUERY_MS);
 	code = command->run != NULL ? command->run(&client, &call.options)
