@@ -82,8 +82,9 @@ day_read(struct backfill *b, const char *name, int64_t *days)
 		*days = clock_days(year, month, day);
 		return E_OK;
 	}
-	(void)local_fail(b->options, EXIT_WITH_USAGE, "backfill needs %s as a day, YYYY-MM-DD%s%.40s", name,
-	    text != NULL ? ", not " : "", text != NULL ? text : "");
+	(void)local_fail(b->options, EXIT_WITH_USAGE,
+	    "backfill needs %s as a day, YYYY-MM-DD%s%.40s", name, text != NULL ? ", not " : "",
+	    text != NULL ? text : "");
 	return E_INVALID_DATE_RANGE;
 }
 
@@ -108,8 +109,8 @@ backfill_read(struct backfill *b)
 {
 	const char *timeframe = option_text(b->options, "--timeframe");
 
-	if (asset_read(b, b->options->words[1]) != E_OK || day_read(b, "--from", &b->from) != E_OK ||
-	    day_read(b, "--to", &b->to) != E_OK)
+	if (asset_read(b, b->options->words[1]) != E_OK ||
+	    day_read(b, "--from", &b->from) != E_OK || day_read(b, "--to", &b->to) != E_OK)
 		return E_INVALID_PARAMETER;
 	if (b->from > b->to) {
 		(void)local_fail(b->options, EXIT_WITH_USAGE, "--to is before --from");
@@ -190,8 +191,9 @@ path_make(struct backfill *b, int64_t last, const char *token, struct buf *path)
 
 	if (symbol == NULL)
 		return E_SYSTEM;
-	r = buf_printf(path, "/api/v1/%s/%s/bars?lane=backfill&limit=%d&timeframe=%s&start=%s&end=%s",
-	    b->asset, symbol, CHUNK_ROWS, b->timeframe, day_text(b->at, start), day_text(last, end));
+	r = buf_printf(path,
+	    "/api/v1/%s/%s/bars?lane=backfill&limit=%d&timeframe=%s&start=%s&end=%s", b->asset,
+	    symbol, CHUNK_ROWS, b->timeframe, day_text(b->at, start), day_text(last, end));
 	backfill_escape_free(symbol);
 	if (r == E_OK)
 		r = query_add(b, path, "feed", option_text(b->options, "--feed"));
@@ -213,8 +215,8 @@ progress_draw(struct backfill *b, const char *doing)
 {
 	char day[DATE_TEXT], left[FORMAT_TEXT];
 
-	progress_show(&b->progress, share_done(b), "%s %s: %s at %s, %" PRIu64 " rows, %" PRIu64
-						   " fetched, %" PRIu64 " waits, %s left",
+	progress_show(&b->progress, share_done(b),
+	    "%s %s: %s at %s, %" PRIu64 " rows, %" PRIu64 " fetched, %" PRIu64 " waits, %s left",
 	    b->symbol, b->timeframe, doing, day_text(b->at, day), b->rows, b->fetched, b->waits,
 	    format_age(progress_left(&b->progress, share_done(b)), left));
 }
@@ -268,7 +270,8 @@ page_get(struct backfill *b, int64_t last, const char *token, struct page *page,
 }
 
 static void
-line_json(const struct backfill *b, const char *event, const char *first, const char *last, uint64_t rows)
+line_json(
+    const struct backfill *b, const char *event, const char *first, const char *last, uint64_t rows)
 {
 	struct json j;
 	struct buf line;
@@ -305,8 +308,9 @@ chunk_tell(struct backfill *b, const char *first, int64_t last, uint64_t rows, u
 	if (b->options->json)
 		line_json(b, "chunk", first, end, rows);
 	else if (!b->progress.shown)
-		(void)printf("%3.0f%% %s %s to %s: %" PRIu64 " rows, %s; %s left\n", share_done(b) * 100,
-		    b->symbol, first, end, rows, fetched > 0 ? "fetched" : "were there",
+		(void)printf("%3.0f%% %s %s to %s: %" PRIu64 " rows, %s; %s left\n",
+		    share_done(b) * 100, b->symbol, first, end, rows,
+		    fetched > 0 ? "fetched" : "were there",
 		    format_age(progress_left(&b->progress, share_done(b)), left));
 	(void)fflush(stdout);
 }
@@ -347,16 +351,16 @@ backfill_stopped(struct backfill *b, enum page_result result, const char *why)
 
 	(void)snprintf(again, sizeof(again),
 	    "opitios-ctl backfill %s --from %s --to %s --timeframe %s%s%.16s%s%.32s", b->symbol,
-	    day_text(b->at, from), day_text(b->to, to), b->timeframe, feed != NULL ? " --feed " : "",
-	    feed != NULL ? feed : "", adjustment != NULL ? " --adjustment " : "",
-	    adjustment != NULL ? adjustment : "");
+	    day_text(b->at, from), day_text(b->to, to), b->timeframe,
+	    feed != NULL ? " --feed " : "", feed != NULL ? feed : "",
+	    adjustment != NULL ? " --adjustment " : "", adjustment != NULL ? adjustment : "");
 	if (result == PAGE_REFUSED)
 		return local_fail(b->options, EXIT_WITH_REFUSED, "%.300s", why);
 	if (result == PAGE_INTERRUPTED)
 		return local_fail(b->options, EXIT_WITH_REFUSED,
 		    "interrupted after %" PRIu64 " rows; go on with: %s", b->rows, again);
-	return local_fail(b->options, EXIT_WITH_UNAVAILABLE, "given up after %.0f s: %.200s; go on with: %s",
-	    b->silent_s, why, again);
+	return local_fail(b->options, EXIT_WITH_UNAVAILABLE,
+	    "given up after %.0f s: %.200s; go on with: %s", b->silent_s, why, again);
 }
 
 static int

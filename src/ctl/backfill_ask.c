@@ -39,7 +39,8 @@ backfill_ask_new(const char *base)
 
 	(void)text_copy(a->base, sizeof(a->base), base);
 	buf_init(&a->body, ASK_BODY_MAX);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (a->curl = curl_easy_init()) == NULL) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+	    (a->curl = curl_easy_init()) == NULL) {
 		mem_free(&a);
 		return NULL;
 	}
@@ -84,13 +85,14 @@ page_read(const json_t *body, struct page *page, char why[CTL_LINE])
 	const json_t *data = json_object_get(body, "data");
 	const json_t *bars = json_object_get(data, "bars");
 
-	if (!json_is_array(bars) ||
-	    text_copy(page->token, sizeof(page->token), member_text(data, "next_page_token")) != E_OK) {
+	if (!json_is_array(bars) || text_copy(page->token, sizeof(page->token),
+					member_text(data, "next_page_token")) != E_OK) {
 		(void)snprintf(why, CTL_LINE, "what answers is no gateway of this kind: see --url");
 		return PAGE_REFUSED;
 	}
 	page->rows = json_array_size(bars);
-	page->fetched = strcmp(member_text(json_object_get(body, "metadata"), "cache"), "miss") == 0;
+	page->fetched =
+	    strcmp(member_text(json_object_get(body, "metadata"), "cache"), "miss") == 0;
 	return PAGE_GOOD;
 }
 
@@ -101,10 +103,11 @@ page_refused(const json_t *body, long status, char why[CTL_LINE])
 	const json_t *error = json_object_get(body, "error");
 	const char *code = member_text(error, "code"), *message = member_text(error, "message");
 
-	(void)snprintf(why, CTL_LINE, "the gateway answered %ld %.60s: %.300s", status, code, message);
+	(void)snprintf(
+	    why, CTL_LINE, "the gateway answered %ld %.60s: %.300s", status, code, message);
 	format_clean(why);
 	return status == 429 || status == 502 || status == 503 || status == 504 ? PAGE_AGAIN
-									     : PAGE_REFUSED;
+										: PAGE_REFUSED;
 }
 
 /* Nothing in the range is an answer too. */
@@ -138,8 +141,8 @@ page_judge(struct backfill_ask *a, struct page *page, double *wait_s, char why[C
 }
 
 enum page_result
-backfill_ask_page(struct backfill_ask *a, const char *path, struct page *page, double *wait_s,
-    char why[CTL_LINE])
+backfill_ask_page(
+    struct backfill_ask *a, const char *path, struct page *page, double *wait_s, char why[CTL_LINE])
 {
 	char url[BACKFILL_URL + 4 * BACKFILL_TOKEN];
 	CURLcode r;

@@ -54,8 +54,7 @@ walk_stop_at(struct walk *w, const struct instrument *i, size_t index)
 static bool
 walk_symbol(struct walk *w, const struct instrument *i, const char *name, struct json *j)
 {
-	struct series *s =
-	    instrument_series_adjusted(i, w->kind, w->timeframe, w->adjustment);
+	struct series *s = instrument_series_adjusted(i, w->kind, w->timeframe, w->adjustment);
 	size_t low, high, n, index;
 
 	if (s == NULL || w->more || w->unrecorded)
@@ -211,7 +210,7 @@ serve_history_one(
 		return;
 	}
 	if ((symbols.rows[0] = recording_find_feed(
-	    &r->recording, route->market, symbol, request_param(q, "feed"))) != NULL)
+		 &r->recording, route->market, symbol, request_param(q, "feed"))) != NULL)
 		symbols.count = 1;
 	if (!walk_begin(&walk, r, route, q, &symbols, a))
 		return;

@@ -187,10 +187,10 @@ place_is_sound(const struct place *p, enum market *market)
 {
 	char timeframe[TIMEFRAME_TEXT];
 
-	return market_of(p->asset, market) && symbol_is_well_formed(*market, p->symbol) && p->time > 0 &&
-	       text_is_printable(p->feed, strlen(p->feed)) &&
-	       (p->kind != KIND_BARS ||
-		   (timeframe_read(p->timeframe, timeframe) && strcmp(timeframe, p->timeframe) == 0));
+	return market_of(p->asset, market) && symbol_is_well_formed(*market, p->symbol) &&
+	       p->time > 0 && text_is_printable(p->feed, strlen(p->feed)) &&
+	       (p->kind != KIND_BARS || (timeframe_read(p->timeframe, timeframe) &&
+					    strcmp(timeframe, p->timeframe) == 0));
 }
 
 /* E_INVALID_PARAMETER: it cannot have come from upstream. E_LIMIT. */
@@ -206,8 +206,8 @@ event_add(struct journal_file *f, const struct place *where, struct piece *p)
 	if (strcmp(adjustment, f->into->adjustment) == 0)
 		adjustment = "";
 	/* The path names crypto's location, no parameter does. */
-	s = recording_series_of(f->into, market, where->symbol, market == MARKET_CRYPTO ? "" : where->feed,
-	    where->kind, where->timeframe, adjustment);
+	s = recording_series_of(f->into, market, where->symbol,
+	    market == MARKET_CRYPTO ? "" : where->feed, where->kind, where->timeframe, adjustment);
 	if (s == NULL)
 		return E_INVALID_PARAMETER;
 	s->repeats = true;
@@ -225,13 +225,13 @@ record_take(struct journal_file *f, enum msg_type type, const union msg_any *v)
 	piece_open(&p);
 	switch (type) {
 	case MSG_QUOTE:
-		where = (struct place){ v->quote.asset, v->quote.symbol, v->quote.feed, "", "", KIND_QUOTES,
-			v->quote.event };
+		where = (struct place){ v->quote.asset, v->quote.symbol, v->quote.feed, "", "",
+			KIND_QUOTES, v->quote.event };
 		sound = market_of(where.asset, &market) && quote_put(&p, market, &v->quote);
 		break;
 	case MSG_TRADE:
-		where = (struct place){ v->trade.asset, v->trade.symbol, v->trade.feed, "", "", KIND_TRADES,
-			v->trade.event };
+		where = (struct place){ v->trade.asset, v->trade.symbol, v->trade.feed, "", "",
+			KIND_TRADES, v->trade.event };
 		sound = market_of(where.asset, &market) && trade_put(&p, market, &v->trade);
 		break;
 	case MSG_BAR:
@@ -254,8 +254,8 @@ static void
 complain(struct journal_file *f, const struct scan_item *i)
 {
 	if (f->damages++ < COMPLAINTS)
-		log_warn("journal %s: segment %" PRIu64 ": %s: see opitios-ctl journal verify", f->source,
-		    i->segment,
+		log_warn("journal %s: segment %" PRIu64 ": %s: see opitios-ctl journal verify",
+		    f->source, i->segment,
 		    i->kind == SCAN_GAP	     ? "records are missing"
 		    : i->kind == SCAN_DAMAGE ? "damaged"
 					     : "of a version this program does not know");
@@ -299,7 +299,8 @@ source_load(struct recording *r, const char *state_dir, const char *source, char
 	int e, failures = 0;
 
 	if (journal_scan_open(&scan, state_dir, source, &from) != E_OK) {
-		snprintf(why, LOAD_WHY, "%.600s/journal/%s: %s", state_dir, source, strerror(errno));
+		snprintf(
+		    why, LOAD_WHY, "%.600s/journal/%s: %s", state_dir, source, strerror(errno));
 		return E_ABSENT;
 	}
 	do {
@@ -309,8 +310,8 @@ source_load(struct recording *r, const char *state_dir, const char *source, char
 			e = E_OK;
 	} while (e == E_OK);
 	journal_scan_close(&scan);
-	log_info("journal %s: %" PRIu64 " records, %" PRIu64 " left out, %" PRIu64 " damages", source,
-	    f.taken, f.left_out, f.damages);
+	log_info("journal %s: %" PRIu64 " records, %" PRIu64 " left out, %" PRIu64 " damages",
+	    source, f.taken, f.left_out, f.damages);
 	if (e == E_ABSENT)
 		return E_OK;
 	snprintf(why, LOAD_WHY, "%.600s/journal/%s: %s", state_dir, source,
@@ -355,8 +356,8 @@ journal_load(struct recording *r, const char *folder, char why[LOAD_WHY])
 		e = source_load(r, path, names[i], why);
 	mem_free(&names);
 	if (e == E_OK && count == 0) {
-		snprintf(why, LOAD_WHY, "%.600s: holds no journal: give the state directory of a gateway",
-		    folder);
+		snprintf(why, LOAD_WHY,
+		    "%.600s: holds no journal: give the state directory of a gateway", folder);
 		e = E_ABSENT;
 	}
 	r->from_journal = true;

@@ -43,7 +43,8 @@ static const struct option_row {
 	    "may be given several times",
 	    OPTION_RECORDING },
 	{ "journal", "DIR",
-	    "what to serve: what a gateway received, from its state directory or a copy of it; may be "
+	    "what to serve: what a gateway received, from its state directory or a copy of it; may "
+	    "be "
 	    "given several times. The clock stands at its end unless --start or --day is given",
 	    OPTION_JOURNAL },
 	{ "speed", "X", "recorded seconds a second; 0 stands still (1)", OPTION_SPEED },

@@ -57,8 +57,7 @@ instrument_id(char *id, size_t size, enum market market, const char *symbol, con
 }
 
 static struct instrument *
-instrument_find(
-    const struct recording *r, enum market market, const char *symbol, const char *feed)
+instrument_find(const struct recording *r, enum market market, const char *symbol, const char *feed)
 {
 	struct instrument *found;
 	char id[sizeof(found->id)];
@@ -233,7 +232,8 @@ series_thin(struct series *s)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		if (kept > 0 && s->kind == KIND_BARS && s->events[kept - 1].time == s->events[i].time)
+		if (kept > 0 && s->kind == KIND_BARS &&
+		    s->events[kept - 1].time == s->events[i].time)
 			s->events[kept - 1] = s->events[i];
 		else if (!series_has(s, kept, &s->events[i]))
 			s->events[kept++] = s->events[i];

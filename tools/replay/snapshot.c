@@ -112,8 +112,7 @@ serve_snapshot_one(
 	}
 	if (!feed_check(route, q, a))
 		return;
-	i = recording_find_feed(
-	    &r->recording, route->market, symbol, request_param(q, "feed"));
+	i = recording_find_feed(&r->recording, route->market, symbol, request_param(q, "feed"));
 	if (i == NULL || !instrument_is_known(i, now)) {
 		answer_refuse(a, 404, "no snapshot found for %s", symbol);
 		return;

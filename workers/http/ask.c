@@ -159,8 +159,7 @@ ask_set_lane(struct asking *a, const struct param *p)
 	if (!is_choice("interactive|backfill", p->text))
 		return ask_refuse(
 		    a, E_INVALID_PARAMETER, p, "it is neither interactive nor backfill");
-	a->ask->fetch.lane =
-	    strcmp(p->text, "backfill") == 0 ? LANE_BACKFILL : LANE_INTERACTIVE;
+	a->ask->fetch.lane = strcmp(p->text, "backfill") == 0 ? LANE_BACKFILL : LANE_INTERACTIVE;
 	return E_OK;
 }
 
