@@ -10,6 +10,7 @@ import subprocess
 import time
 
 from harness import BUILD, ROOT, Replay, ask, check, equal, run_file, wait_for
+from servers_postgres import Postgres
 
 EVERY = ROOT / "tests/recordings/every-endpoint"
 DEMO = ROOT / "recordings/matplotlib-daily"
@@ -161,6 +162,38 @@ def test_export_is_the_rows_of_the_store(scene):
     ctl(g.state, "export", "bars", "--symbol", "ZZZZ", code=1)
 
 
+BARS = ("create table bars (asset bigint, source bigint, part bigint, symbol text, feed text, timeframe text, adjustment text, event bigint, "
+        "received bigint, open double precision, high double precision, low double precision, close double precision, volume double precision, "
+        "trade_count double precision, vwap double precision, journal_source text not null, journal_sequence bigint not null);"
+        "insert into bars select 1, 3, 0, 'AAPL', 'iex', '1Min', 'raw', 1700000000000000000 + n * 60000000000, 1800000000000000000 + v, 1, 2, 0.1, "
+        "n + v * 0.1, 100, null, 1.25, 'n0de/fetcher-rest', n * 2 + v from generate_series(0, 19999) n, generate_series(0, 1) v;"
+        "create table journal_position (journal_source text not null primary key, journal_sequence bigint not null, stored_ns bigint not null);"
+        "insert into journal_position values ('n0de/fetcher-rest', 4711, 0), ('other/fetcher-rest', 5, 0);"
+        "alter table bars owner to gateway; alter table journal_position owner to gateway")
+
+
+def test_export_reads_postgresql_row_by_row_and_never_tells_the_password(scene):
+    with Postgres() as pg:
+        pg.sql(BARS, "history")
+        state = scene.folder / "state"
+        (state / "journal/fetcher-rest").mkdir(parents=True)
+        (state / "node").write_text("n0de\n")
+        env = environment() | {"POSTGRES_URL": "postgresql://127.0.0.1:1/none", "POSTGRES_READ_URL": pg.url(user="reader")}
+
+        def run(*words):
+            return subprocess.run([str(BUILD / "opitios-ctl"), "--state-dir", str(state), *words], capture_output=True, text=True, timeout=60, env=env)
+        p = run("export", "bars", "--symbol", "AAPL", "--timeframe", "1Min")
+        equal(p.returncode, 0, p.stderr)
+        have = list(csv.DictReader(io.StringIO(p.stdout)))
+        equal([b["close"] for b in have[:3]], ["0.1", "1.1", "2.1"], "the newest of each")
+        equal((len(have), have[0]["trade_count"], have[0]["event"]), (20000, "", "2023-11-14T22:13:20Z"), "rows")
+        equal(run("export", "bars", "--symbol", "AAPL", "--timeframe", "1Min", "--versions", "--limit", "5").stdout.count("\n"), 6, "a limit")
+        equal(lines(run("--json", "journal", "ls").stdout)[0]["stored"], 4711, "stored, by the name this node has")
+        env["POSTGRES_READ_URL"] = pg.url(user="reader", password="wr0ng")
+        p = run("export", "bars", "--symbol", "AAPL")
+        equal((p.returncode, p.stderr.count("\n"), "wr0ng" in p.stderr, "reader" in p.stderr), (66, 1, False, True), p.stderr)
+
+
 def backfill(state, *words):
     return subprocess.Popen([str(BUILD / "opitios-ctl"), "--state-dir", str(state), "backfill", *words], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
@@ -189,9 +222,22 @@ def test_a_backfill_fills_the_store_and_waits_for_what_fails(scene):
     equal(g.ask("/api/v1/stocks/GOOG/bars?lane=sideways").status, 400, "a lane that does not exist")
 
 
+def test_a_backfill_waits_for_budget_as_long_as_it_is_told(scene):
+    r = scene.replay(DEMO, args=("--rate-per-minute", "0"))
+    g = scene.gateway(r, settings=("--upstream.budget_per_minute=120", "--upstream.budget_reserve=119", "--http.fetch_timeout=100ms"))
+    before = r.calls("/v2/stocks/bars")
+    p = backfill(g.state, "GOOG", "--from", "2005-01-01", "--to", "2006-10-01", "--json")
+    out, err = p.communicate(timeout=30)
+    equal(p.returncode, 0, err)
+    done = lines(out)[-1]
+    check(done["waits"] >= 1 and done["rows_total"] > 300, done)
+    check("429" in err or "503" in err, err)
+    equal(r.calls("/v2/stocks/bars") - before, 2, "calls: no more than chunks")
+
+
 def test_a_backfill_outlives_the_gateway_and_says_how_to_go_on(scene):
     r, g = scene.pair(DEMO)
-    r.fault("slow", count=-1, path="/v2/stocks/bars", delay_ms=300)
+    r.fault("slow", count=-1, path="/v2/stocks/bars", delay_ms=120)
     p = backfill(g.state, *RANGE)
     check("GOOG" in p.stdout.readline(), "a line a chunk")
     g.stop(signal.SIGKILL)
