@@ -55,6 +55,13 @@ type_find(const char *name, size_t len)
 	return E_ABSENT;
 }
 
+static const char type_names[] =
+#define VALUE(value, NAME, number, version, stored, table, help) " " #value
+#define FIELD(value, KIND, field, bound, help)
+#define VALUE_END(value)
+#include "tables/values.def"
+    ;
+
 static int
 types_read(const struct ctl_options *o, uint32_t *types)
 {
@@ -66,9 +73,8 @@ types_read(const struct ctl_options *o, uint32_t *types)
 
 		if ((type = type_find(text, len)) < 0 || type > 31) {
 			(void)local_fail(o, EXIT_WITH_USAGE,
-			    "--type: there is no \"%.*s\"; there are quote, trade, bar, greeks, "
-			    "snapshot, call, market_clock",
-			    (int)len, text);
+			    "--type: there is no \"%.*s\"; there are%s", (int)len, text,
+			    type_names);
 			return E_INVALID_PARAMETER;
 		}
 		*types |= UINT32_C(1) << type;

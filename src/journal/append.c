@@ -139,7 +139,7 @@ gathered_flush(struct journal *j)
 		return E_OK;
 	do {
 		r = gathered_write(j);
-	} while (r == E_SYSTEM && errno == ENOSPC && journal_room_make(j));
+	} while (r == E_SYSTEM && (errno == ENOSPC || errno == EDQUOT) && journal_room_make(j));
 	if (r == E_OK) {
 		journal_note_success(j);
 	} else {
