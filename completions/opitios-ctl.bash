@@ -5,8 +5,8 @@
 # Values of a member in what a running gateway answers; nothing where none does.
 _opitios_ctl_ask()
 {
-	opitios-ctl "${where[@]}" --timeout 1 --json "$1" 2>/dev/null |
-		grep -oE "\"$2\":\"?[a-z0-9-]+" | sed 's/.*[":]//'
+	opitios-ctl "${where[@]}" --timeout 1 --json "${@:2}" 2>/dev/null |
+		grep -oE "\"$1\":\"?[a-z0-9-]+" | sed 's/.*[":]//'
 }
 
 _opitios_ctl()
@@ -19,7 +19,7 @@ _opitios_ctl()
 	case $prev in
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--config | --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	--timeout | -n | -d) return ;;
+	--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output | --asset | --url) return ;;
 	esac
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -27,20 +27,38 @@ _opitios_ctl()
 			where+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}")
 			i=$((i + 1))
 			;;
-		--timeout | -n | -d) i=$((i + 1)) ;;
+		--timeout | -n | -d | --from | --to | --type | --symbol | --limit | --timeframe | --adjustment | --feed | --format | --output | --asset | --url) i=$((i + 1)) ;;
 		-*) ;;
 		*) if [ -z "$command" ]; then command=${COMP_WORDS[i]}; else at=$((at + 1)); fi ;;
 		esac
 	done
 	case $command:$at in
-	:*) words="status workers top health crashes reload upgrade restart drain scale log-level " ;;
-	crashes:0) words="$(_opitios_ctl_ask crashes id)" ;;
-	restart:0) words="$(_opitios_ctl_ask workers slot)" ;;
+	:*) words="status workers top health crashes reload upgrade restart drain scale log-level journal export backfill " ;;
+	crashes:0) words="$(_opitios_ctl_ask id crashes)" ;;
+	restart:0) words="$(_opitios_ctl_ask slot workers)" ;;
 	scale:0) words="http" ;;
 	log-level:0) words="debug info warn error" ;;
+	journal:0) words="ls cat verify" ;;
+	journal:1) words="$(_opitios_ctl_ask source journal ls)" ;;
+	export:0) words="bars trades quotes" ;;
 	esac
 	case $cur in
-	-*) words="--state-dir --config --socket --json --timeout -n -d --once --version --help " ;;
+	-*) words="--state-dir --config --socket --json --timeout -n -d --once --version --help "
+		[[ " journal export backfill " == *" $command "* ]] && words+=" --from"
+		[[ " journal export backfill " == *" $command "* ]] && words+=" --to"
+		[[ " journal " == *" $command "* ]] && words+=" --type"
+		[[ " journal export " == *" $command "* ]] && words+=" --symbol"
+		[[ " journal export " == *" $command "* ]] && words+=" --limit"
+		[[ " journal " == *" $command "* ]] && words+=" --follow"
+		[[ " export backfill " == *" $command "* ]] && words+=" --timeframe"
+		[[ " export backfill " == *" $command "* ]] && words+=" --adjustment"
+		[[ " export backfill " == *" $command "* ]] && words+=" --feed"
+		[[ " export " == *" $command "* ]] && words+=" --format"
+		[[ " export " == *" $command "* ]] && words+=" --output"
+		[[ " export " == *" $command "* ]] && words+=" --versions"
+		[[ " backfill " == *" $command "* ]] && words+=" --asset"
+		[[ " backfill " == *" $command "* ]] && words+=" --url"
+		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

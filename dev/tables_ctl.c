@@ -9,15 +9,38 @@ kind_text(const char *kind)
 {
 	if (strcmp(kind, "QUERY") == 0)
 		return "answered at once";
+	if (strcmp(kind, "LOCAL") == 0)
+		return "needs no master";
 	return strcmp(kind, "ACTION") == 0 ? "answered when done" : "made of queries";
+}
+
+/* Within a row of a table. */
+static void
+put_cell(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '|')
+			(void)fputc('\\', out);
+		(void)fputc(*text, out);
+	}
+}
+
+static void
+put_option_of_row(
+    FILE *out, const char *commands, const char *name, const char *value, const char *help)
+{
+	(void)fprintf(out, "| %s | `%s%s", commands, name, value[0] != '\0' ? " " : "");
+	put_cell(out, value);
+	(void)fprintf(out, "` | %s |\n", help);
 }
 
 static void
 put_command_row(
     FILE *out, const char *name, const char *kind, const char *arguments, const char *help)
 {
-	(void)fprintf(out, "| `%s%s%s` | %s | %s |\n", name, arguments[0] != '\0' ? " " : "",
-	    arguments, kind_text(kind), help);
+	(void)fprintf(out, "| `%s%s", name, arguments[0] != '\0' ? " " : "");
+	put_cell(out, arguments);
+	(void)fprintf(out, "` | %s | %s |\n", kind_text(kind), help);
 }
 
 void
@@ -25,8 +48,10 @@ tables_commands(FILE *out)
 {
 	tables_title(out, "Commands",
 	    "What `opitios-ctl` can be told. Exit codes: 0 done, 1 the gateway refused or could "
-	    "not, 64 unknown\n"
-	    "command or option, 69 no gateway answers; the line on stderr says which and why.\n");
+	    "not, or there is nothing,\n"
+	    "64 unknown command or option, 65 a journal is damaged, 66 a file or store cannot be "
+	    "read, 69 no gateway answers,\n"
+	    "74 output could not be written; the line on stderr says which and why.\n");
 	(void)fputs("| command | | does |\n| --- | --- | --- |\n", out);
 #define COMMAND(handler, name, KIND, arguments, help)                                              \
 	put_command_row(out, name, #KIND, arguments, help);
@@ -34,6 +59,11 @@ tables_commands(FILE *out)
 	(void)fputs("\n| option | meaning |\n| --- | --- |\n", out);
 #define OPTION(name, value, help)                                                                  \
 	(void)fprintf(out, "| `%s%s%s` | %s |\n", name, (value)[0] != '\0' ? " " : "", value, help);
+#include "tables/commands.def"
+	(void)fputs("\n## Options of one command\n\n| command | option | meaning |\n| --- | --- | "
+		    "--- |\n",
+	    out);
+#define OPTION_OF(commands, name, value, help) put_option_of_row(out, commands, name, value, help);
 #include "tables/commands.def"
 	(void)fputs("\n## The control socket\n\n"
 		    "`control.sock` in the state directory is a Unix stream socket of mode 0600. "
@@ -75,11 +105,12 @@ put_manual_entry(FILE *out, const char *name, const char *value, const char *hel
 static bool
 exit_is_of(const char *name, bool ctl)
 {
-	static const char *const of_ctl[] = { "OK", "REFUSED", "USAGE", "UNAVAILABLE", "SYSTEM",
-		"CONFIG" };
+	static const char *const of_ctl[] = { "OK", "REFUSED", "USAGE", "DAMAGED", "INPUT",
+		"UNAVAILABLE", "SYSTEM", "OUTPUT", "CONFIG" };
 
 	if (!ctl)
-		return strcmp(name, "REFUSED") != 0;
+		return strcmp(name, "REFUSED") != 0 && strcmp(name, "DAMAGED") != 0 &&
+		       strcmp(name, "OUTPUT") != 0;
 	for (size_t i = 0; i < sizeof(of_ctl) / sizeof(of_ctl[0]); i++)
 		if (strcmp(of_ctl[i], name) == 0)
 			return true;
@@ -100,8 +131,8 @@ tables_manual_ctl(FILE *out)
 {
 	(void)fputs(".\\\" Written by make docs from include/tables/commands.def.\n"
 		    ".TH OPITIOS\\-CTL 8 \"\" \"opitios\\-alpaca\" \"System administration\"\n"
-		    ".SH NAME\nopitios\\-ctl \\- ask a running market\\-data gateway, or tell it "
-		    "what to do\n"
+		    ".SH NAME\nopitios\\-ctl \\- ask a running market\\-data gateway, tell it "
+		    "what to do, or look into what it keeps\n"
 		    ".SH SYNOPSIS\n.B opitios\\-ctl\n[\\fIOPTION\\fR]... \\fICOMMAND\\fR "
 		    "[\\fIARGUMENT\\fR]...\n"
 		    ".SH DESCRIPTION\nSpeaks to the master of\n.BR opitios\\-alpaca (8)\n"
@@ -111,12 +142,16 @@ tables_manual_ctl(FILE *out)
 		    "Queries are answered at once; actions when they are done, so that a script "
 		    "can go by the exit\n"
 		    "code. An action goes on when opitios\\-ctl is interrupted.\n"
+		    "What reads journals or the store needs no running gateway.\n"
 		    ".SH COMMANDS\n",
 	    out);
 #define COMMAND(handler, name, KIND, arguments, help) put_manual_entry(out, name, arguments, help);
 #include "tables/commands.def"
 	(void)fputs(".SH OPTIONS\n", out);
 #define OPTION(name, value, help) put_manual_entry(out, name, value, help);
+#include "tables/commands.def"
+	(void)fputs(".SS Of one command\n", out);
+#define OPTION_OF(commands, name, value, help) put_manual_entry(out, name, value, help);
 #include "tables/commands.def"
 	(void)fputs(
 	    ".SH ENVIRONMENT\n.TP\n.B OPITIOS_STATE_DIR\nWhere the gateway keeps its state.\n"
@@ -212,12 +247,24 @@ static const char *
 completion_of(const char *word)
 {
 	if (strncmp(word, "SLOT", 4) == 0)
-		return "$(_opitios_ctl_ask workers slot)";
+		return "$(_opitios_ctl_ask slot workers)";
 	if (strncmp(word, "[ID]", 4) == 0)
-		return "$(_opitios_ctl_ask crashes id)";
+		return "$(_opitios_ctl_ask id crashes)";
+	if (strncmp(word, "[SOURCE]", 8) == 0)
+		return "$(_opitios_ctl_ask source journal ls)";
 	if (strncmp(word, "LEVEL", 5) == 0)
 		return "debug info warn error";
 	return "";
+}
+
+/* a|b|c are words of their own. */
+static void
+put_completion_words(FILE *out, const char *name, int at, const char *words, size_t len)
+{
+	(void)fprintf(out, "\t%s:%d) words=\"", name, at);
+	for (size_t i = 0; i < len; i++)
+		(void)fputc(words[i] == '|' ? ' ' : words[i], out);
+	(void)fputs("\" ;;\n", out);
 }
 
 static void
@@ -232,8 +279,25 @@ put_completion(FILE *out, const char *name, const char *arguments)
 		if (words[0] != '\0')
 			(void)fprintf(out, "\t%s:%d) words=\"%s\" ;;\n", name, at, words);
 		else if (*p >= 'a' && *p <= 'z')
-			(void)fprintf(out, "\t%s:%d) words=\"%.*s\" ;;\n", name, at, (int)len, p);
+			put_completion_words(out, name, at, p, len);
 	}
+}
+
+static void
+put_completion_option(FILE *out, const char *commands, const char *name)
+{
+	(void)fprintf(
+	    out, "\t\t[[ \" %s \" == *\" $command \"* ]] && words+=\" %s\"\n", commands, name);
+}
+
+/* Names of options of one command that take a value, as a pattern of a case. */
+static void
+put_completion_valued(FILE *out)
+{
+#define OPTION_OF(commands, name, value, help)                                                     \
+	if ((value)[0] != '\0')                                                                    \
+		(void)fprintf(out, " | %s", name);
+#include "tables/commands.def"
 }
 
 void
@@ -245,8 +309,8 @@ tables_completion(FILE *out)
 	    "# shellcheck shell=bash\n\n"
 	    "# Values of a member in what a running gateway answers; nothing where none does.\n"
 	    "_opitios_ctl_ask()\n{\n"
-	    "\topitios-ctl \"${where[@]}\" --timeout 1 --json \"$1\" 2>/dev/null |\n"
-	    "\t\tgrep -oE \"\\\"$2\\\":\\\"?[a-z0-9-]+\" | sed 's/.*[\":]//'\n}\n\n"
+	    "\topitios-ctl \"${where[@]}\" --timeout 1 --json \"${@:2}\" 2>/dev/null |\n"
+	    "\t\tgrep -oE \"\\\"$1\\\":\\\"?[a-z0-9-]+\" | sed 's/.*[\":]//'\n}\n\n"
 	    "_opitios_ctl()\n{\n"
 	    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}\n"
 	    "\tlocal command='' at=0 words='' i\n\tlocal -a where=()\n\n"
@@ -254,14 +318,21 @@ tables_completion(FILE *out)
 	    "\tcase $prev in\n"
 	    "\t--state-dir) mapfile -t COMPREPLY < <(compgen -d -- \"$cur\"); return ;;\n"
 	    "\t--config | --socket) mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return ;;\n"
-	    "\t--timeout | -n | -d) return ;;\n"
-	    "\tesac\n"
-	    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-	    "\t\tcase ${COMP_WORDS[i]} in\n"
-	    "\t\t--state-dir | --config | --socket)\n"
-	    "\t\t\twhere+=(\"${COMP_WORDS[i]}\" \"${COMP_WORDS[i + 1]}\")\n"
-	    "\t\t\ti=$((i + 1))\n\t\t\t;;\n"
-	    "\t\t--timeout | -n | -d) i=$((i + 1)) ;;\n"
+	    "\t--timeout | -n | -d",
+	    out);
+	put_completion_valued(out);
+	(void)fputs(") return ;;\n"
+		    "\tesac\n"
+		    "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		    "\t\tcase ${COMP_WORDS[i]} in\n"
+		    "\t\t--state-dir | --config | --socket)\n"
+		    "\t\t\twhere+=(\"${COMP_WORDS[i]}\" \"${COMP_WORDS[i + 1]}\")\n"
+		    "\t\t\ti=$((i + 1))\n\t\t\t;;\n"
+		    "\t\t--timeout | -n | -d",
+	    out);
+	put_completion_valued(out);
+	(void)fputs(
+	    ") i=$((i + 1)) ;;\n"
 	    "\t\t-*) ;;\n"
 	    "\t\t*) if [ -z \"$command\" ]; then command=${COMP_WORDS[i]}; else at=$((at + 1)); fi "
 	    ";;\n"
@@ -277,7 +348,10 @@ tables_completion(FILE *out)
 	(void)fputs("\tesac\n\tcase $cur in\n\t-*) words=\"", out);
 #define OPTION(name, value, help) (void)fprintf(out, "%s ", name);
 #include "tables/commands.def"
-	(void)fputs("\" ;;\n\tesac\n"
+	(void)fputs("\"\n", out);
+#define OPTION_OF(commands, name, value, help) put_completion_option(out, commands, name);
+#include "tables/commands.def"
+	(void)fputs("\t\t;;\n\tesac\n"
 		    "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\n"
 		    "complete -F _opitios_ctl opitios-ctl\n",
 	    out);

@@ -10,9 +10,12 @@
 struct journal;			/* the writing side, one per fetcher slot */
 struct journal_reader;
 
+#define JOURNAL_KEEP_EVER INT64_MAX
+
 struct journal_limits {
 	uint64_t	segment_bytes;
 	uint64_t	max_bytes;
+	int64_t		keep_ns;	/* segments stay so long after they are full, stored or not; 0: until stored */
 };
 
 /* Opens or makes <state_dir>/journal/<source>; cuts a torn tail; sequences go on where they stopped. They rise
@@ -23,7 +26,8 @@ int	 journal_open(struct journal **, const char *state_dir, const char *source,
 	    const struct journal_limits *) MUST_CHECK;
 void	 journal_close(struct journal **);
 /* Gathers one record (a STORED value) in memory; journal_flush writes all gathered with one write().
- * E_FULL: max_bytes reached, not kept. */
+ * Stored segments that are only kept go where room is needed, the oldest first.
+ * E_FULL: max_bytes reached by what is not stored; not kept. */
 int	 journal_append(struct journal *, enum msg_type, const void *value) MUST_CHECK;
 /* E_SYSTEM: the disk refused; what was gathered is not in the journal and is dropped, *lost tells how many
  * records (may be null). *last is the sequence of the last record in the journal. */
@@ -32,11 +36,15 @@ int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was 
 /* The same without waiting for the disk: a thread does it, at most one round at a time, and begins with the first
  * call. E_SYSTEM: an earlier round failed (told once), or this one cannot begin. */
 int	 journal_sync_begin(struct journal *) MUST_CHECK;
-/* Everything up to `sequence` is stored: segments wholly below it go. A sequence not given yet says that the
- * store knows records this journal lost: sequences go on behind it. */
+/* Everything up to `sequence` is stored: segments wholly below it go, unless they are to be kept. It may be lower than
+ * what was said before: another store, which is behind. A sequence not given yet says that the store knows records
+ * this journal lost: sequences go on behind it. */
 void	 journal_passed(struct journal *, uint64_t sequence);
+/* Stored segments that were kept long enough go. */
+void	 journal_prune(struct journal *);
 uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
 uint64_t journal_bytes(const struct journal *);
+uint64_t journal_stored_bytes(const struct journal *);	/* of them, what would go if room were needed */
 /* Records of this type that reached its files since it was opened: of a write that failed, some did. */
 uint64_t journal_kept(const struct journal *, enum msg_type);
 

@@ -10,9 +10,11 @@
 #define SHOW_QUERY(handler)  show_##handler
 #define SHOW_ACTION(handler) show_done
 #define SHOW_CLIENT(handler) NULL
+#define SHOW_LOCAL(handler)  NULL
 #define RUN_QUERY(handler)   NULL
 #define RUN_ACTION(handler)  NULL
 #define RUN_CLIENT(handler)  run_##handler
+#define RUN_LOCAL(handler)   run_##handler
 
 static const struct command commands[] = {
 #define COMMAND(handler, name, KIND, arguments, help)                                              \
@@ -28,6 +30,58 @@ command_find(const char *name)
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
+	return NULL;
+}
+
+static const struct option_of {
+	const char *commands, *name, *value;
+} options_of[] = {
+#define OPTION_OF(commands, name, value, help) { (commands), (name), (value) },
+#include "tables/commands.def"
+};
+
+#define OPTIONS_OF (sizeof(options_of) / sizeof(options_of[0]))
+
+int
+option_of_take(const char *word, const char **name)
+{
+	size_t len = strcspn(word, "=");
+
+	for (size_t i = 0; i < OPTIONS_OF; i++) {
+		const struct option_of *o = &options_of[i];
+
+		if (strlen(o->name) != len || strncmp(o->name, word, len) != 0 ||
+		    (word[len] == '=' && o->value[0] == '\0'))
+			continue;
+		*name = o->name;
+		return o->value[0] != '\0';
+	}
+	return E_ABSENT;
+}
+
+bool
+command_takes_option(const struct command *c, const char *name)
+{
+	size_t len = strlen(c->name);
+
+	for (size_t i = 0; i < OPTIONS_OF; i++) {
+		const char *at = options_of[i].commands;
+
+		if (strcmp(options_of[i].name, name) != 0)
+			continue;
+		for (; *at != '\0'; at += strcspn(at, " "), at += *at == ' ')
+			if (strncmp(at, c->name, len) == 0 && (at[len] == ' ' || at[len] == '\0'))
+				return true;
+	}
+	return false;
+}
+
+const char *
+option_text(const struct ctl_options *o, const char *name)
+{
+	for (size_t i = o->given_count; i > 0; i--)
+		if (strcmp(o->given[i - 1].name, name) == 0)
+			return o->given[i - 1].value;
 	return NULL;
 }
 
@@ -126,6 +180,8 @@ help_row(FILE *out, const char *name, const char *value, const char *help)
 
 	(void)snprintf(call, sizeof(call), "%s %s", name, value);
 	(void)fprintf(out, "  %-19s ", call);
+	if (strlen(call) > 19)
+		(void)fprintf(out, "\n%22s", "");
 	help_wrap(out, help, 22);
 }
 
@@ -137,4 +193,7 @@ command_help(FILE *out)
 	(void)fputs("\ncommands:\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		help_row(out, commands[i].name, commands[i].arguments, commands[i].help);
+	(void)fputs("\noptions of one command:\n", out);
+#define OPTION_OF(commands, name, value, help) help_row(out, name, value, help);
+#include "tables/commands.def"
 }

@@ -13,6 +13,7 @@
 #define CTL_PATH  4096
 #define CTL_LINE  512		/* what a person is told, at most */
 #define CTL_WORDS 8		/* a command and its arguments */
+#define CTL_GIVEN 32		/* options of one command */
 
 /* client.c: one connection to a master. */
 struct client {
@@ -41,20 +42,30 @@ struct ctl_options {
 	double		 interval;		/* of top, seconds */
 	const char	*words[CTL_WORDS + 1];	/* the command and its arguments, ended by null */
 	size_t		 word_count;
+	const char	*state_dir, *config;	/* as given; null: not */
+	struct {
+		const char *name, *value;	/* an OPTION_OF; a flag's value is "" */
+	} given[CTL_GIVEN];
+	size_t		 given_count;
 };
-enum command_kind { COMMAND_QUERY, COMMAND_ACTION, COMMAND_CLIENT };
+enum command_kind { COMMAND_QUERY, COMMAND_ACTION, COMMAND_CLIENT, COMMAND_LOCAL };
 struct command {
 	const char	*name;
 	enum command_kind kind;
 	const char	*arguments, *help;
 	void		(*show)(const json_t *, const struct ctl_options *);	/* of a QUERY or ACTION */
-	int		(*run)(struct client *, const struct ctl_options *);	/* of a CLIENT; an exit code */
+	int		(*run)(struct client *, const struct ctl_options *);	/* of a CLIENT or LOCAL; an exit code */
 };
 const struct command *command_find(const char *name);
 /* The name somebody may have meant; null: none is near. */
 const char *command_nearest(const char *name);
 bool	command_takes(const struct command *, size_t words);
 void	command_help(FILE *);
+/* Whether the word is an OPTION_OF: 1 with a value, 0 a flag, else E_ABSENT. */
+int	option_of_take(const char *word, const char **name);
+bool	command_takes_option(const struct command *, const char *name);
+/* Its value, "" of a flag; the last one given. Null: not given. */
+const char *option_text(const struct ctl_options *, const char *name);
 /* How many letters have to be put in, taken out, changed or exchanged with their neighbour. */
 unsigned text_distance(const char *, const char *);
 
@@ -100,6 +111,73 @@ uint64_t crash_report_id(const json_t *report);	/* 0: it has none */
 /* One line about a report: when, where, why, and the first frame of our own. */
 void	crash_line(const json_t *report, char *out, size_t size);
 void	say_error(const struct ctl_options *, const char *why, enum exit_code);
+
+/* local.c: what commands share that need no master. */
+struct conf;
+/* The configuration as the gateway reads it: file, environment, --state-dir. Says why not. The caller wipes. */
+int	local_conf(const struct ctl_options *, struct conf *) MUST_CHECK;
+/* One line on stderr, or as JSON on stdout with --json; returns the code. */
+int	local_fail(const struct ctl_options *, enum exit_code, const char *, ...) PRINTF_LIKE(3, 4);
+/* From now on an interrupt is noted instead of ending us; so is a reader that left. */
+void	local_signals(void);
+bool	local_interrupted(void);
+/* A number from 1 on; 0 where it is not given. */
+int	local_limit(const struct ctl_options *, uint64_t *) MUST_CHECK;
+/* RFC 3339, or YYYY-MM-DD for the beginning of that day in UTC. E_INVALID_PARAMETER. */
+int	local_time(const char *, int64_t *ns) MUST_CHECK;
+/* The same for the end of a range, which is not part of it: a day is its end. */
+int	local_time_end(const char *, int64_t *ns) MUST_CHECK;
+/* --from and --to; zero where not given. Says why not. */
+int	local_range(const struct ctl_options *, int64_t *from_ns, int64_t *to_ns) MUST_CHECK;
+
+/* progress.c: a line on stderr that is drawn again and again, where that is a terminal. */
+struct progress {
+	bool		 shown;			/* stderr is a terminal */
+	int64_t		 began, drawn;		/* monotonic */
+	size_t		 width;			/* of the line now on the screen */
+};
+void	progress_begin(struct progress *);
+/* `share` from 0 to 1, NaN where not known. Draws a few times a second only. */
+void	progress_show(struct progress *, double share, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void	progress_clear(struct progress *);
+/* What is left at the pace so far, in seconds; NaN: not known yet. */
+double	progress_left(const struct progress *, double share);
+
+/* output.c: what a command makes, on stdout or into a file that is complete or not there. */
+struct output {
+	FILE		*file;
+	const char	*path;			/* null: stdout */
+	char		 temporary[CTL_PATH];
+	int		 error;			/* errno of the first failure */
+};
+/* E_SYSTEM with errno. */
+int	output_open(struct output *, const char *path) MUST_CHECK;
+int	output_write(struct output *, const void *, size_t) MUST_CHECK;
+/* Puts the file in its place. */
+int	output_keep(struct output *) MUST_CHECK;
+void	output_drop(struct output *);	/* after a keep as well */
+
+/* value_print.c: a value of the market as a line. */
+struct msg_desc;
+struct json;
+/* Members of the open object: all fields by their names, null where there is none. */
+void	value_put_json(const struct msg_desc *, const void *value, struct json *);
+/* Appends name=value of what is there. */
+int	value_print_text(const struct msg_desc *, const void *value, struct buf *) MUST_CHECK;
+/* The field of this name as text; null: the value has no such text. */
+const char *value_text(const struct msg_desc *, const void *value, const char *name);
+
+int	run_export(struct client *, const struct ctl_options *);
+int	run_backfill(struct client *, const struct ctl_options *);
+
+/* journal*.c: LOCAL. */
+struct scan_item;
+/* What is wrong, in a line. */
+void	scan_print(const struct scan_item *, char *out, size_t size);
+int	run_journal(struct client *, const struct ctl_options *);
+int	journal_ls(const struct ctl_options *, const struct conf *, const char *source);
+int	journal_cat(const struct ctl_options *, const struct conf *, const char *source);
+int	journal_verify(const struct ctl_options *, const struct conf *, const char *source);
 
 /* rates.c: what two looks at a slot tell. */
 #define RATE_BUCKETS 32

@@ -21,12 +21,14 @@ static const char usage[] = "usage: opitios-ctl [OPTION]... COMMAND [ARGUMENT]..
 static const char usage_end[] = "\n"
 				"Ends with 0 when done, 1 when the gateway refused or could not "
 				"(its line is on stderr), 64 when\n"
-				"the command or an option is unknown, 69 when no gateway answers, "
-				"78 when --config is not acceptable.\n";
+				"the command or an option is unknown, 65 when a journal is "
+				"damaged, 66 when a file or the store\n"
+				"cannot be read, 69 when no gateway answers, 74 when output cannot "
+				"be written, 78 when --config is\nnot acceptable.\n";
 
 struct ctl_call {
 	struct ctl_options options;
-	const char *state_dir, *config, *socket;
+	const char *socket;
 };
 
 static void die(enum exit_code, const char *, ...) PRINTF_LIKE(2, 3) NORETURN;
@@ -102,10 +104,10 @@ take_value(struct ctl_call *c, enum value_option option, const char *value)
 {
 	switch (option) {
 	case VALUE_STATE_DIR:
-		c->state_dir = value;
+		c->options.state_dir = value;
 		break;
 	case VALUE_CONFIG:
-		c->config = value;
+		c->options.config = value;
 		break;
 	case VALUE_SOCKET:
 		c->socket = value;
@@ -144,6 +146,25 @@ take_option(struct ctl_call *c, char **argv)
 	return 0;
 }
 
+/* An option of one command only: whose it is is checked when that is known. How many words it took. */
+static int
+take_option_of(struct ctl_options *o, char **argv)
+{
+	const char *name, *equals = strchr(argv[0], '=');
+	int valued = option_of_take(argv[0], &name);
+	const char *value = equals != NULL ? equals + 1 : argv[1];
+
+	if (valued < 0)
+		return 0;
+	if (valued && value == NULL)
+		die(EXIT_WITH_USAGE, "%s wants a value: see --help", argv[0]);
+	if (o->given_count == CTL_GIVEN)
+		die(EXIT_WITH_USAGE, "too many options: see --help");
+	o->given[o->given_count].name = name;
+	o->given[o->given_count++].value = valued ? value : "";
+	return valued && value == argv[1] ? 2 : 1;
+}
+
 static void
 call_read(struct ctl_call *c, char **argv)
 {
@@ -158,7 +179,8 @@ call_read(struct ctl_call *c, char **argv)
 			o->words[o->word_count++] = *argv++;
 		} else if (take_flag(c, *argv)) {
 			argv++;
-		} else if ((taken = take_option(c, argv)) > 0) {
+		} else if ((taken = take_option(c, argv)) > 0 ||
+			   (taken = take_option_of(o, argv)) > 0) {
 			argv += taken;
 		} else {
 			die(EXIT_WITH_USAGE, "\"%.60s\" is no option: see --help", *argv);
@@ -181,10 +203,10 @@ call_socket(const struct ctl_call *c, char path[CTL_PATH])
 		return;
 	}
 	conf_defaults(&conf);
-	if (c->config != NULL && conf_file_read(&conf, c->config, why) != E_OK)
+	if (c->options.config != NULL && conf_file_read(&conf, c->options.config, why) != E_OK)
 		die(EXIT_WITH_CONFIG, "%s", why);
-	if (c->state_dir != NULL)
-		dir = c->state_dir;
+	if (c->options.state_dir != NULL)
+		dir = c->options.state_dir;
 	else if (dir == NULL || dir[0] == '\0')
 		dir = conf.state_dir;
 	if ((size_t)snprintf(path, CTL_PATH, "%s/%s", dir, CTL_SOCKET_FILE) >= CTL_PATH)
@@ -209,6 +231,10 @@ call_command(const struct ctl_options *o)
 	if (!command_takes(command, o->word_count - 1))
 		die(EXIT_WITH_USAGE, "%s takes %s: see --help", command->name,
 		    command->arguments[0] != '\0' ? command->arguments : "no argument");
+	for (size_t i = 0; i < o->given_count; i++)
+		if (!command_takes_option(command, o->given[i].name))
+			die(EXIT_WITH_USAGE, "%s takes no %s: see --help", command->name,
+			    o->given[i].name);
 	return command;
 }
 
@@ -285,6 +311,6 @@ main(int argc, char **argv)
 				    : call_ask(&client, command, &call.options);
 	client_close(&client);
 	if (fflush(stdout) != 0 && code == EXIT_WITH_OK)
-		code = EXIT_WITH_SYSTEM;
+		code = command->kind == COMMAND_LOCAL ? EXIT_WITH_OUTPUT : EXIT_WITH_SYSTEM;
 	return code;
 }

@@ -137,7 +137,9 @@ gathered_flush(struct journal *j)
 
 	if (j->gathered_count == 0)
 		return E_OK;
-	r = gathered_write(j);
+	do {
+		r = gathered_write(j);
+	} while (r == E_SYSTEM && (errno == ENOSPC || errno == EDQUOT) && journal_room_make(j));
 	if (r == E_OK) {
 		journal_note_success(j);
 	} else {
@@ -178,8 +180,8 @@ journal_append(struct journal *j, enum msg_type type, const void *value)
 	payload = buf_len(&j->gathered) - before - RECORD_HEADER;
 	if (r == E_OK && payload > RECORD_PAYLOAD_MAX)
 		r = E_LIMIT;
-	if (r == E_OK && journal_bytes(j) + gathered_bytes(j) > j->max_bytes)
-		r = E_FULL;
+	while (r == E_OK && journal_bytes(j) + gathered_bytes(j) > j->max_bytes)
+		r = journal_room_make(j) ? E_OK : E_FULL;
 	if (r != E_OK) {
 		j->gathered.end = j->gathered.start + before;
 		return r;
@@ -294,38 +296,6 @@ journal_sync_begin(struct journal *j)
 	if (r != E_OK)
 		journal_note_failure(j, "sync");
 	return r;
-}
-
-static uint64_t
-closed_end(const struct journal *j, size_t i)
-{
-	return (i + 1 < j->closed_count ? j->closed[i + 1].first : j->first) - 1;
-}
-
-void
-journal_passed(struct journal *j, uint64_t sequence)
-{
-	char path[JOURNAL_PATH];
-	size_t gone = 0;
-
-	if (sequence > SEQUENCE_MAX) {
-		log_error("journal %s: %" PRIu64 " is no sequence", j->source, sequence);
-		return;
-	}
-	if (sequence >= j->next)
-		journal_step(j, sequence, "the store holds records this journal does not");
-	for (; gone < j->closed_count && closed_end(j, gone) <= sequence; gone++) {
-		if (segment_path(j->dir, j->closed[gone].first, path) != E_OK)
-			break;
-		if (unlink(path) != 0 && errno != ENOENT) {
-			log_warn("journal %s: %s: %s", j->source, path, strerror(errno));
-			break;
-		}
-		j->closed_bytes -= j->closed[gone].bytes;
-	}
-	j->closed_count -= gone;
-	if (gone > 0)
-		memmove(j->closed, j->closed + gone, j->closed_count * sizeof(*j->closed));
 }
 
 uint64_t

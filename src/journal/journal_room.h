@@ -77,6 +77,7 @@ int	 record_find(const uint8_t *, size_t len, size_t *at, struct record_view *);
 enum tail_kind { TAIL_CLEAN, TAIL_TORN, TAIL_FOREIGN };
 struct segment_tail {
 	uint64_t	 last;	/* sequence of the last good record; 0: there is none */
+	int64_t		 last_ns; /* when it was appended */
 	off_t		 end;	/* behind it */
 	off_t		 size;	/* of the file */
 	enum tail_kind	 kind;	/* of the bytes between: TORN is a write that was cut short */
@@ -98,6 +99,7 @@ bool	 syncer_look(struct syncer *, int *error);
 struct closed_segment {
 	uint64_t	 first;
 	uint64_t	 bytes;
+	int64_t		 closed_ns;	/* when it was written to last */
 };
 
 struct journal {
@@ -116,6 +118,10 @@ struct journal {
 	size_t		 closed_count;
 	size_t		 closed_room;
 	uint64_t	 closed_bytes;
+	int64_t		 keep_ns;
+	uint64_t	 passed;	/* up to here it is stored, as far as is known */
+	bool		 passed_told;	/* by the store, not by the mark of a process before us */
+	uint64_t	 marked;	/* what the mark says */
 	struct buf	 gathered;	/* records without sequence and checksum yet */
 	size_t		 gathered_count;
 	size_t		 lost;		/* not yet reported by a flush */
@@ -126,6 +132,11 @@ struct journal {
 	struct syncer	*syncer;	/* null: nobody asked for it yet */
 	bool		 failing;	/* so that an episode is logged once */
 };
+
+/* keep.c: how far it is stored, as a file says it that survives us. 0: not known. */
+uint64_t mark_read(const char *dir);
+/* The oldest stored segment goes: false when there is none. */
+bool	 journal_room_make(struct journal *);
 
 /* Begins the segment of the next sequence; the old one stays in use when that fails. E_SYSTEM with errno. */
 int	 journal_segment_begin(struct journal *) MUST_CHECK;

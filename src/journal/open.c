@@ -68,7 +68,7 @@ journal_make_dirs(const struct journal *j)
 }
 
 static void
-closed_add(struct journal *j, uint64_t first, uint64_t bytes)
+closed_add(struct journal *j, uint64_t first, uint64_t bytes, int64_t closed_ns)
 {
 	if (j->closed_count == j->closed_room) {
 		size_t more = j->closed_room == 0 ? 16 : j->closed_room * 2;
@@ -77,8 +77,8 @@ closed_add(struct journal *j, uint64_t first, uint64_t bytes)
 		    j->closed, j->closed_room * sizeof(*j->closed), more * sizeof(*j->closed));
 		j->closed_room = more;
 	}
-	j->closed[j->closed_count].first = first;
-	j->closed[j->closed_count++].bytes = bytes;
+	j->closed[j->closed_count++] =
+	    (struct closed_segment){ .first = first, .bytes = bytes, .closed_ns = closed_ns };
 	j->closed_bytes += bytes;
 }
 
@@ -96,7 +96,7 @@ segment_leave(struct journal *j)
 	if (j->fd >= 0)
 		close(j->fd);
 	j->fd = -1;
-	closed_add(j, j->first, j->size);
+	closed_add(j, j->first, j->size, clock_wall());
 }
 
 /* Left by a begin that could neither write its header nor remove the file. Only what holds no record is taken:
@@ -250,7 +250,8 @@ closed_measure(struct journal *j, const struct segment_list *list, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (segment_path(j->dir, list->first[i], path) != E_OK || stat(path, &st) != 0)
 			return E_SYSTEM;
-		closed_add(j, list->first[i], (uint64_t)st.st_size);
+		closed_add(j, list->first[i], (uint64_t)st.st_size,
+		    st.st_mtim.tv_sec * CLOCK_SEC + st.st_mtim.tv_nsec);
 	}
 	return E_OK;
 }
@@ -316,6 +317,7 @@ journal_open(struct journal **result, const char *state_dir, const char *source,
 	j->lock = j->fd = -1;
 	assert(limits->segment_bytes > 0 && limits->max_bytes >= SEGMENTS_A_MAX);
 	j->max_bytes = limits->max_bytes;
+	j->keep_ns = limits->keep_ns;
 	j->segment_bytes = limits->segment_bytes;
 	if (j->segment_bytes > j->max_bytes / SEGMENTS_A_MAX)
 		j->segment_bytes = j->max_bytes / SEGMENTS_A_MAX;
@@ -327,6 +329,7 @@ journal_open(struct journal **result, const char *state_dir, const char *source,
 	if ((r = journal_make_dirs(j)) != E_OK || (r = journal_lock(j)) != E_OK)
 		goto out;
 	r = journal_recover(j);
+	j->passed = j->marked = mark_read(j->dir);
 out:
 	if (r != E_OK) {
 		if (r == E_SYSTEM)

@@ -499,8 +499,12 @@ journal_reader_behind(struct journal_reader *j, uint64_t *records)
 	if ((r = segment_list_read(j->dir, &list)) != E_OK)
 		return r;
 	first = list.count > 0 ? list.first[list.count - 1] : 0;
-	if (j->anywhere && first > 0)
-		after = list.first[0] - 1;
+	/* Nobody told where we are: what is stored and only kept is not waited for. */
+	if (j->anywhere && first > 0) {
+		after = mark_read(j->dir);
+		if (after < list.first[0])
+			after = list.first[0] - 1;
+	}
 	segment_list_fini(&list);
 	if (first == 0)
 		goto out;

@@ -261,6 +261,7 @@ tail_search(const uint8_t *bytes, size_t len, off_t from, struct segment_tail *t
 		at += view.total;
 		tail->end = from + (off_t)at;
 		tail->last = view.sequence;
+		tail->last_ns = view.appended_ns;
 	}
 	return found;
 }

@@ -43,7 +43,7 @@ typedef void ctl_handler_fn(struct ctl_answer *, const struct ctl_request *);
 void	ctl_refuse(struct ctl_answer *, int error, const char *fmt, ...) PRINTF_LIKE(3, 4);
 done_fn	ctl_done;
 
-enum ctl_kind { CTL_QUERY, CTL_ACTION, CTL_CLIENT };
+enum ctl_kind { CTL_QUERY, CTL_ACTION, CTL_CLIENT, CTL_LOCAL };
 struct ctl_command {
 	const char	*name;
 	enum ctl_kind	 kind;

@@ -12,6 +12,7 @@ static ctl_handler_fn ctl_reload, ctl_upgrade, ctl_restart, ctl_drain, ctl_scale
 #define HANDLER_QUERY(handler)	ctl_##handler
 #define HANDLER_ACTION(handler) ctl_##handler
 #define HANDLER_CLIENT(handler) NULL
+#define HANDLER_LOCAL(handler)	NULL
 
 static const struct ctl_command ctl_table[] = {
 #define COMMAND(handler, name, KIND, arguments, help)                                              \

@@ -18,6 +18,7 @@ struct walk {
 	uint64_t left;	    /* points this page may still take */
 	bool resumes, more; /* `from` was given; `next` is where the next page starts */
 	bool unrecorded;    /* an adjustment was asked for that the recording has not */
+	char adjustment[ADJUSTMENT_TEXT]; /* "": the recording's own */
 	struct token from, next;
 };
 
@@ -53,7 +54,7 @@ walk_stop_at(struct walk *w, const struct instrument *i, size_t index)
 static bool
 walk_symbol(struct walk *w, const struct instrument *i, const char *name, struct json *j)
 {
-	struct series *s = instrument_series(i, w->kind, w->timeframe);
+	struct series *s = instrument_series_adjusted(i, w->kind, w->timeframe, w->adjustment);
 	size_t low, high, n, index;
 
 	if (s == NULL || w->more || w->unrecorded)
@@ -116,6 +117,8 @@ walk_read_adjustment(
 	char copy[64], *rest = copy, *word, padded[72];
 
 	w->unrecorded = *given != '\0' && strcmp(given, r->recording.adjustment) != 0;
+	if (w->unrecorded && r->recording.from_journal)
+		w->unrecorded = text_copy(w->adjustment, sizeof(w->adjustment), given) != E_OK;
 	if (*given == '\0')
 		return true;
 	text_copy(copy, sizeof(copy), given);
@@ -206,7 +209,8 @@ serve_history_one(
 		answer_refuse(a, 400, "invalid symbol: %s", symbol);
 		return;
 	}
-	if ((symbols.rows[0] = recording_find(&r->recording, route->market, symbol)) != NULL)
+	if ((symbols.rows[0] = recording_find_feed(
+		 &r->recording, route->market, symbol, request_param(q, "feed"))) != NULL)
 		symbols.count = 1;
 	if (!walk_begin(&walk, r, route, q, &symbols, a))
 		return;

@@ -52,7 +52,7 @@ serve_latest_one(
 	}
 	if (!feed_check(route, q, a))
 		return;
-	i = recording_find(&r->recording, route->market, symbol);
+	i = recording_find_feed(&r->recording, route->market, symbol, request_param(q, "feed"));
 	answer_json_begin(a, &j);
 	json_object_open(&j, NULL);
 	json_text(&j, "symbol", symbol);

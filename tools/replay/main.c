@@ -91,11 +91,20 @@ load(struct replay *r, char why[LOAD_WHY])
 	recording_init(&r->recording);
 	for (i = 0; e == E_OK && i < r->options.recording_count; i++)
 		e = recording_load(&r->recording, r->options.recordings[i], why);
+	for (i = 0; e == E_OK && i < r->options.journal_count; i++)
+		e = journal_load(&r->recording, r->options.journals[i], why);
 	if (e == E_OK)
 		e = recording_finish(&r->recording, why);
 	if (e == E_OK && r->recording.events == 0) {
-		snprintf(why, LOAD_WHY, "%s: nothing is recorded there", r->options.recordings[0]);
+		snprintf(why, LOAD_WHY, "%s: nothing is recorded there",
+		    r->options.recording_count > 0 ? r->options.recordings[0]
+						   : r->options.journals[0]);
 		e = E_ABSENT;
+	}
+	if (e == E_OK && r->options.journal_count > 0 && r->options.start_of_day < 0 &&
+	    r->options.day == INT64_MIN) {
+		r->recording.clock_start = recording_end(&r->recording);
+		r->recording.clock_stands = true;
 	}
 	if (e == E_OK)
 		story_begin(&r->story, &r->recording, &r->options);

@@ -2,7 +2,7 @@
 bin_PROGRAMS += opitios-replay
 noinst_LIBRARIES += libreplay.a
 libreplay_a_SOURCES = tools/replay/options.c tools/replay/recording.c tools/replay/spelling.c tools/replay/row.c \
-	tools/replay/csv_load.c tools/replay/csv_row.c tools/replay/lean_load.c tools/replay/market_day.c \
+	tools/replay/csv_load.c tools/replay/csv_row.c tools/replay/lean_load.c tools/replay/journal_load.c tools/replay/market_day.c \
 	tools/replay/request.c tools/replay/answer.c tools/replay/route.c tools/replay/query.c \
 	tools/replay/token.c tools/replay/history.c tools/replay/latest.c tools/replay/snapshot.c \
 	tools/replay/trading.c tools/replay/limiter.c tools/replay/fault.c tools/replay/schema.c \
@@ -11,7 +11,7 @@ libreplay_a_SOURCES = tools/replay/options.c tools/replay/recording.c tools/repl
 	tools/replay/market_day.h tools/replay/request.h tools/replay/replay.h tools/replay/fault.h \
 	tools/replay/control.h tools/replay/control_json.h tools/replay/server.h
 libreplay_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(ZIP_CFLAGS)
-REPLAY_LIBS = libreplay.a $(BASE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(ZIP_LIBS)
+REPLAY_LIBS = libreplay.a $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(ZIP_LIBS)
 opitios_replay_SOURCES = tools/replay/main.c
 opitios_replay_LDADD = $(REPLAY_LIBS)
 

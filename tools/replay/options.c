@@ -13,6 +13,7 @@ enum option {
 	OPTION_PORT,
 	OPTION_PORT_FILE,
 	OPTION_RECORDING,
+	OPTION_JOURNAL,
 	OPTION_SPEED,
 	OPTION_START,
 	OPTION_DAY,
@@ -41,6 +42,11 @@ static const struct option_row {
 	    "what to serve: a folder with recording.ini, or one in LEAN's format; "
 	    "may be given several times",
 	    OPTION_RECORDING },
+	{ "journal", "DIR",
+	    "what to serve: what a gateway received, from its state directory or a copy of it; may "
+	    "be "
+	    "given several times. The clock stands at its end unless --start or --day is given",
+	    OPTION_JOURNAL },
 	{ "speed", "X", "recorded seconds a second; 0 stands still (1)", OPTION_SPEED },
 	{ "start", "HH:MM", "New York time of day the clock starts at (the session's open)",
 	    OPTION_START },
@@ -71,7 +77,7 @@ print_help(void)
 	char name[48];
 	size_t i;
 
-	printf("usage: opitios-replay --recording DIR [option ...]\n\n"
+	printf("usage: opitios-replay --recording DIR|--journal DIR [option ...]\n\n"
 	       "Serves Alpaca's REST market data interface from a recording.\n\n");
 	for (i = 0; i < ROWS; i++) {
 		snprintf(name, sizeof(name), "--%s %s", rows[i].name,
@@ -167,6 +173,8 @@ read_option(struct options *o, enum option option, const char *value)
 		return *value != '\0' ? E_OK : E_INVALID_PARAMETER;
 	case OPTION_RECORDING:
 		return read_more(value, o->recordings, &o->recording_count);
+	case OPTION_JOURNAL:
+		return read_more(value, o->journals, &o->journal_count);
 	case OPTION_SPEED:
 		return read_speed(value, o);
 	case OPTION_START:
@@ -231,8 +239,8 @@ options_init(struct options *o)
 static int
 options_check(const struct options *o, char why[LOAD_WHY])
 {
-	if (o->recording_count == 0)
-		snprintf(why, LOAD_WHY, "--recording is missing: say what to serve");
+	if (o->recording_count == 0 && o->journal_count == 0)
+		snprintf(why, LOAD_WHY, "--recording or --journal is missing: say what to serve");
 	else if ((o->key == NULL) != (o->secret == NULL))
 		snprintf(why, LOAD_WHY, "--key and --secret go together");
 	else

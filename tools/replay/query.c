@@ -43,8 +43,8 @@ symbols_order(struct symbols *s)
 }
 
 static bool
-symbols_add(
-    struct replay *r, enum market market, const char *symbol, struct symbols *s, struct answer *a)
+symbols_add(struct replay *r, enum market market, const char *symbol, const char *feed,
+    struct symbols *s, struct answer *a)
 {
 	struct instrument *i;
 
@@ -56,7 +56,7 @@ symbols_add(
 		answer_refuse(a, 400, "too many symbols");
 		return false;
 	}
-	if ((i = recording_find(&r->recording, market, symbol)) != NULL)
+	if ((i = recording_find_feed(&r->recording, market, symbol, feed)) != NULL)
 		s->rows[s->count++] = i;
 	return true;
 }
@@ -78,7 +78,7 @@ symbols_read(struct replay *r, const struct route *route, const struct request *
 	}
 	rest = copy = mem_text(given);
 	while (fine && (symbol = text_split(&rest, ',')) != NULL)
-		fine = symbols_add(r, route->market, symbol, s, a);
+		fine = symbols_add(r, route->market, symbol, request_param(q, "feed"), s, a);
 	mem_free(&copy);
 	if (s->asked > r->stats.symbols_most)
 		r->stats.symbols_most = s->asked;

@@ -11,6 +11,7 @@
 #include "text.h"
 
 #define SERIES_EVENTS_MAX (64u * 1024 * 1024)
+#define REPEATS_LOOK	  64
 #define SERIES_TEXT_MAX	  (4095ull * 1024 * 1024) /* offsets are 32 bits */
 
 void
@@ -46,36 +47,59 @@ recording_fini(struct recording *r)
 }
 
 static void
-instrument_id(char *id, size_t size, enum market market, const char *symbol)
+instrument_id(char *id, size_t size, enum market market, const char *symbol, const char *feed)
 {
 	static const char letters[] = {
 		[MARKET_STOCK] = 's', [MARKET_OPTION] = 'o', [MARKET_CRYPTO] = 'c'
 	};
 
-	snprintf(id, size, "%c:%s", letters[market], symbol);
+	snprintf(id, size, "%c:%s%s%s", letters[market], symbol, *feed != '\0' ? "|" : "", feed);
+}
+
+static struct instrument *
+instrument_find(const struct recording *r, enum market market, const char *symbol, const char *feed)
+{
+	struct instrument *found;
+	char id[sizeof(found->id)];
+
+	if (strlen(symbol) >= SYMBOL_TEXT || strlen(feed) >= FEED_TEXT)
+		return NULL;
+	instrument_id(id, sizeof(id), market, symbol, feed);
+	HASH_FIND_STR(r->instruments, id, found);
+	return found;
 }
 
 struct instrument *
 recording_find(const struct recording *r, enum market market, const char *symbol)
 {
-	struct instrument *found;
-	char id[sizeof(found->id)];
+	struct instrument *found = instrument_find(r, market, symbol, "");
 
-	if (strlen(symbol) >= SYMBOL_TEXT)
-		return NULL;
-	instrument_id(id, sizeof(id), market, symbol);
-	HASH_FIND_STR(r->instruments, id, found);
+	for (size_t i = 0; found == NULL && i < r->feed_count; i++)
+		found = instrument_find(r, market, symbol, r->feeds[i]);
 	return found;
 }
 
+struct instrument *
+recording_find_feed(
+    const struct recording *r, enum market market, const char *symbol, const char *feed)
+{
+	struct instrument *found;
+
+	if (*feed == '\0')
+		return recording_find(r, market, symbol);
+	found = instrument_find(r, market, symbol, feed);
+	return found != NULL ? found : instrument_find(r, market, symbol, "");
+}
+
 static struct instrument *
-instrument_make(struct recording *r, enum market market, const char *symbol)
+instrument_make(struct recording *r, enum market market, const char *symbol, const char *feed)
 {
 	struct instrument *i = mem_alloc(sizeof(*i));
 
 	i->market = market;
 	text_copy(i->symbol, sizeof(i->symbol), symbol);
-	instrument_id(i->id, sizeof(i->id), market, symbol);
+	text_copy(i->feed, sizeof(i->feed), feed);
+	instrument_id(i->id, sizeof(i->id), market, symbol, feed);
 	if (market == MARKET_OPTION)
 		contract_read(symbol, &i->contract);
 	HASH_ADD_STR(r->instruments, id, i);
@@ -83,35 +107,69 @@ instrument_make(struct recording *r, enum market market, const char *symbol)
 }
 
 struct series *
-instrument_series(const struct instrument *i, enum kind kind, const char *timeframe)
+instrument_series_adjusted(
+    const struct instrument *i, enum kind kind, const char *timeframe, const char *adjustment)
 {
 	struct series *s;
 
 	for (s = i->series; s != NULL; s = s->next)
-		if (s->kind == kind && strcmp(s->timeframe, timeframe) == 0)
+		if (s->kind == kind && strcmp(s->timeframe, timeframe) == 0 &&
+		    strcmp(s->adjustment, adjustment) == 0)
 			return s;
 	return NULL;
+}
+
+struct series *
+instrument_series(const struct instrument *i, enum kind kind, const char *timeframe)
+{
+	return instrument_series_adjusted(i, kind, timeframe, "");
+}
+
+/* False: there are too many. */
+static bool
+feed_note(struct recording *r, const char *feed)
+{
+	size_t i;
+
+	for (i = 0; i < r->feed_count && strcmp(r->feeds[i], feed) != 0; i++)
+		;
+	if (*feed == '\0' || i < r->feed_count)
+		return true;
+	if (i == FEEDS_MAX)
+		return false;
+	text_copy(r->feeds[r->feed_count++], FEED_TEXT, feed);
+	return true;
+}
+
+struct series *
+recording_series_of(struct recording *r, enum market market, const char *symbol, const char *feed,
+    enum kind kind, const char *timeframe, const char *adjustment)
+{
+	struct instrument *i;
+	struct series *s;
+
+	if (!feed_note(r, feed))
+		return NULL;
+	if ((i = instrument_find(r, market, symbol, feed)) == NULL)
+		i = instrument_make(r, market, symbol, feed);
+	if ((s = instrument_series_adjusted(i, kind, timeframe, adjustment)) != NULL)
+		return s;
+	s = mem_alloc(sizeof(*s));
+	s->kind = kind;
+	s->market = market;
+	text_copy(s->timeframe, sizeof(s->timeframe), timeframe);
+	text_copy(s->adjustment, sizeof(s->adjustment), adjustment);
+	buf_init(&s->text, (size_t)SERIES_TEXT_MAX);
+	s->next = i->series;
+	i->series = s;
+	return s;
 }
 
 struct series *
 recording_series(struct recording *r, enum market market, const char *symbol, enum kind kind,
     const char *timeframe)
 {
-	struct instrument *i = recording_find(r, market, symbol);
-	struct series *s;
-
-	if (i == NULL)
-		i = instrument_make(r, market, symbol);
-	if ((s = instrument_series(i, kind, timeframe)) != NULL)
-		return s;
-	s = mem_alloc(sizeof(*s));
-	s->kind = kind;
-	s->market = market;
-	text_copy(s->timeframe, sizeof(s->timeframe), timeframe);
-	buf_init(&s->text, (size_t)SERIES_TEXT_MAX);
-	s->next = i->series;
-	i->series = s;
-	return s;
+	return recording_series_of(r, market, symbol, "", kind, timeframe, "");
 }
 
 int
@@ -150,6 +208,38 @@ event_order(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* Of one instant: whether the same was kept already. Only the last few are looked at: nobody trades more at once. */
+static bool
+series_has(const struct series *s, size_t kept, const struct event *e)
+{
+	const char *text = (const char *)buf_data(&s->text);
+
+	for (size_t n = 0; n < REPEATS_LOOK && n < kept; n++) {
+		const struct event *k = &s->events[kept - 1 - n];
+
+		if (k->time != e->time)
+			return false;
+		if (k->len == e->len && memcmp(text + k->at, text + e->at, e->len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What was received more than once: of a bar the last, of anything else one of each. */
+static void
+series_thin(struct series *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (kept > 0 && s->kind == KIND_BARS &&
+		    s->events[kept - 1].time == s->events[i].time)
+			s->events[kept - 1] = s->events[i];
+		else if (!series_has(s, kept, &s->events[i]))
+			s->events[kept++] = s->events[i];
+	s->count = kept;
+}
+
 static int
 series_finish(struct series *s, const char *symbol, char why[LOAD_WHY])
 {
@@ -159,6 +249,8 @@ series_finish(struct series *s, const char *symbol, char why[LOAD_WHY])
 	if (s->disordered)
 		qsort(s->events, s->count, sizeof(*s->events), event_order);
 	s->disordered = false;
+	if (s->repeats)
+		series_thin(s);
 	for (i = 1; s->kind == KIND_BARS && i < s->count; i++)
 		if (s->events[i].time == s->events[i - 1].time) {
 			clock_format(s->events[i].time, when);

@@ -22,6 +22,8 @@ struct options {
 	const char	*port_file;
 	const char	*recordings[RECORDINGS_MAX];
 	size_t		 recording_count;
+	const char	*journals[RECORDINGS_MAX];	/* state directories */
+	size_t		 journal_count;
 	double		 speed;
 	bool		 loops;
 	int64_t		 start_of_day;		/* ns; -1: the session's open */

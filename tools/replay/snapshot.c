@@ -112,7 +112,7 @@ serve_snapshot_one(
 	}
 	if (!feed_check(route, q, a))
 		return;
-	i = recording_find(&r->recording, route->market, symbol);
+	i = recording_find_feed(&r->recording, route->market, symbol, request_param(q, "feed"));
 	if (i == NULL || !instrument_is_known(i, now)) {
 		answer_refuse(a, 404, "no snapshot found for %s", symbol);
 		return;
@@ -224,6 +224,7 @@ filter_takes(const struct filter *f, const struct instrument *i, int64_t now)
 struct page {
 	const struct filter *filter;
 	const char *from;	/* symbol to start at */
+	const char *feed;	/* "": not asked */
 	char next[SYMBOL_TEXT]; /* where the next page starts; "" at the end */
 	uint64_t left;
 	int64_t now;
@@ -274,7 +275,8 @@ page_write(struct page *p, const struct recording *r, const struct symbols *s, c
 			page_put(p, s->rows[n], &j);
 	else
 		for (i = r->instruments; i != NULL; i = i->hh.next)
-			page_put(p, i, &j);
+			if (recording_find_feed(r, i->market, i->symbol, p->feed) == i)
+				page_put(p, i, &j);
 	json_object_close(&j);
 	if (tag != NULL)
 		page_put_token(p, tag, &j);
@@ -289,7 +291,7 @@ serve_snapshots_whole(
 {
 	struct filter filter = { .underlying = "", .updated_since = INT64_MIN };
 	struct page page = {
-		.filter = &filter, .from = "", .left = SYMBOLS_MAX, .now = replay_now(r)
+		.filter = &filter, .from = "", .left = SYMBOLS_MAX, .now = replay_now(r), .feed = ""
 	};
 	struct symbols symbols;
 
@@ -303,7 +305,7 @@ serve_snapshots(
 {
 	const char *given = request_param(q, "page_token"), *tag;
 	struct token token = { .symbol = "" };
-	struct page page = { .now = replay_now(r) };
+	struct page page = { .now = replay_now(r), .feed = request_param(q, "feed") };
 	struct symbols symbols;
 	struct filter filter;
 

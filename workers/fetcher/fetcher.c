@@ -23,6 +23,13 @@ fetcher_on_fetch(struct peer *from, const void *data, void *owner)
 	plan_ask(owner, fetch, &who);
 }
 
+static void
+journal_measure(struct fetcher *f)
+{
+	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
+	metric_set(&f->proc->stats, M_JOURNAL_KEPT_BYTES, 0, 0, journal_stored_bytes(f->journal));
+}
+
 /* Everything up to here is in the store: the journal may let it go. */
 static void
 fetcher_on_stored(struct peer *from, const void *data, void *owner)
@@ -32,8 +39,9 @@ fetcher_on_stored(struct peer *from, const void *data, void *owner)
 
 	(void)from;
 	journal_passed(f->journal, stored->sequence);
-	f->journal_full = journal_bytes(f->journal) >= f->proc->conf.journal_max_bytes;
-	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
+	f->journal_full = journal_bytes(f->journal) - journal_stored_bytes(f->journal) >=
+			  f->proc->conf.journal_max_bytes;
+	journal_measure(f);
 }
 
 static const struct msg_handler fetcher_handlers[] = {
@@ -93,6 +101,8 @@ fetcher_sync(void *owner)
 
 	if (journal_sync_begin(f->journal) != E_OK && !f->journal_failing)
 		log_error("journal: cannot be forced to disk");
+	journal_prune(f->journal);
+	journal_measure(f);
 	loop_timer_set(&f->sync_timer, f->proc->conf.journal_sync_interval);
 }
 
@@ -108,7 +118,11 @@ fetcher_open_journal(struct fetcher *f)
 {
 	const struct conf *conf = &f->proc->conf;
 	struct journal_limits limits = { .segment_bytes = conf->journal_segment_bytes,
-		.max_bytes = conf->journal_max_bytes };
+		.max_bytes = conf->journal_max_bytes,
+		.keep_ns = conf->journal_keep * CLOCK_MS };
+
+	if (conf->journal_record && conf->journal_keep == 0)
+		limits.keep_ns = JOURNAL_KEEP_EVER;
 
 	if (journal_open(&f->journal, conf->state_dir, f->proc->slot, &limits) != E_OK)
 		fatal(EXIT_WITH_STATE, "%s: the journal of %s cannot be opened", conf->state_dir,

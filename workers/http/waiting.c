@@ -5,6 +5,7 @@
  * dies nobody is told: the next one is asked again, within the deadline of each.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -62,7 +63,7 @@ fetching_new(struct waiting *w, const char *key, const struct msg_fetch *f)
 	assert(strlen(key) < sizeof(g->key));
 	g->fetch = *f;
 	g->fetch.ticket = ++w->last_ticket;
-	g->fetch.lane = LANE_INTERACTIVE;
+	g->fetch.lane = f->lane == LANE_BACKFILL ? LANE_BACKFILL : LANE_INTERACTIVE;
 	g->deadline_ns = clock_mono() + w->proc->conf.http_fetch_timeout * CLOCK_MS;
 	TAILQ_INIT(&g->waiters);
 	strcpy(g->key, key);
@@ -196,11 +197,23 @@ waiting_by_ticket(struct waiting *w, uint64_t ticket)
 	return g;
 }
 
+/* Nobody in a hurry waits behind a backfill: that is a fetch of its own here, and the fetcher, which sees both, makes
+ * one call of them in the faster lane. No endpoint's name, with which keys begin, has a blank. */
+static const char *
+waiting_key(const char *key, const struct msg_fetch *f, char mine[FETCH_KEY])
+{
+	if (f->lane != LANE_BACKFILL)
+		return key;
+	(void)snprintf(mine, FETCH_KEY, "backfill %s", key);
+	return mine;
+}
+
 int
 waiting_join(
     struct waiting *w, const char *key, const struct msg_fetch *f, struct waiter *who, bool *joined)
 {
-	struct fetching *g = waiting_by_key(w, key);
+	char mine[FETCH_KEY];
+	struct fetching *g = waiting_by_key(w, key = waiting_key(key, f, mine));
 	bool is_new = g == NULL;
 	int r;
 

@@ -62,6 +62,28 @@ Test(waiting, different_questions_do_not)
 	}
 }
 
+Test(waiting, nobody_in_a_hurry_waits_behind_a_backfill)
+{
+	struct http_request *slow = expect_asked(&stage, BARS "?limit=1&lane=backfill");
+	struct http_request *also = get(&stage, BARS "?limit=1&lane=backfill"), *fast, *named;
+
+	cr_expect_eq(stage.sent_count, 1, "two backfills share");
+	cr_expect_eq(last_sent(&stage)->lane, LANE_BACKFILL);
+	fast = expect_asked(&stage, BARS "?limit=1");
+	cr_expect_eq(stage.sent_count, 2, "another fetch");
+	cr_expect_eq(last_sent(&stage)->lane, LANE_INTERACTIVE);
+	named = get(&stage, BARS "?limit=1&lane=interactive");
+	cr_expect_eq(stage.sent_count, 2, "the default, spelled out");
+	worker_gone(&stage.worker, slow);
+	worker_gone(&stage.worker, also);
+	worker_gone(&stage.worker, fast);
+	worker_gone(&stage.worker, named);
+	ask_free(slow);
+	ask_free(also);
+	ask_free(fast);
+	ask_free(named);
+}
+
 Test(waiting, a_client_that_leaves_takes_nobody_along)
 {
 	struct http_request *a = expect_asked(&stage, QUOTE), *b = get(&stage, QUOTE);
