@@ -53,10 +53,11 @@ local_on_signal(int signal)
 	interrupted = 1;
 }
 
+/* The first asks, a second one does not wait. */
 void
 local_signals(void)
 {
-	struct sigaction act = { .sa_handler = local_on_signal };
+	struct sigaction act = { .sa_handler = local_on_signal, .sa_flags = (int)SA_RESETHAND };
 
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);

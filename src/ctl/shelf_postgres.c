@@ -3,20 +3,22 @@
  * Nothing of the URL but host, port, database and user, as libpq tells them, gets into a message: what does not parse
  * may hold the password anywhere.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
 #include "shelf.h"
 
-#define PG_NUMBER 24
+#define PG_NUMBER  24
+#define PG_LOOK_MS 200
 
 struct pg_shelf {
 	PGconn *conn;
 	PGresult *row;
+	bool asked; /* a query is not read to its end */
 	char why[CTL_LINE];
 };
 
@@ -100,12 +102,13 @@ pg_finish(void *store)
 	PGresult *rest;
 	char ignored[256];
 
-	if (s->row != NULL && (cancel = PQgetCancel(s->conn)) != NULL) {
+	if (s->asked && (cancel = PQgetCancel(s->conn)) != NULL) {
 		(void)PQcancel(cancel, ignored, sizeof(ignored));
 		PQfreeCancel(cancel);
 	}
 	PQclear(s->row);
 	s->row = NULL;
+	s->asked = false;
 	while ((rest = PQgetResult(s->conn)) != NULL)
 		PQclear(rest);
 }
@@ -144,6 +147,24 @@ pg_query(void *store, const char *sql, const struct shelf_param *params, size_t 
 	if (PQsendQueryParams(s->conn, sql, (int)count, types, values, NULL, NULL, 0) != 1 ||
 	    PQsetSingleRowMode(s->conn) != 1)
 		return pg_failed(s);
+	s->asked = true;
+	return E_OK;
+}
+
+/* The server may sort for minutes: an interrupt is heard meanwhile. */
+static int
+pg_wait(struct pg_shelf *s)
+{
+	struct pollfd p = { .fd = PQsocket(s->conn), .events = POLLIN };
+
+	while (PQisBusy(s->conn) == 1) {
+		if (local_interrupted()) {
+			(void)snprintf(s->why, sizeof(s->why), "interrupted");
+			return E_STORE;
+		}
+		if (poll(&p, 1, PG_LOOK_MS) > 0 && PQconsumeInput(s->conn) != 1)
+			return pg_failed(s);
+	}
 	return E_OK;
 }
 
@@ -152,6 +173,8 @@ pg_next(void *store)
 {
 	struct pg_shelf *s = store;
 
+	if (pg_wait(s) != E_OK)
+		return E_STORE;
 	PQclear(s->row);
 	s->row = PQgetResult(s->conn);
 	if (PQresultStatus(s->row) == PGRES_SINGLE_TUPLE)
@@ -160,6 +183,7 @@ pg_next(void *store)
 		return pg_failed(s);
 	PQclear(s->row);
 	s->row = NULL;
+	s->asked = false;
 	return E_ABSENT;
 }
 

@@ -8,11 +8,20 @@
 #include "shelf.h"
 
 #define SHELF_BUSY_MS 2000
+#define SHELF_STEPS   100000 /* of SQLite's machine between looks for an interrupt */
 
 struct sqlite_shelf {
 	sqlite3 *db;
 	sqlite3_stmt *stmt;
 };
+
+/* Not 0: the statement ends, also within a long sort. */
+static int
+lite_on_progress(void *arg)
+{
+	(void)arg;
+	return local_interrupted();
+}
 
 static int
 lite_open(void **result, const struct conf *conf, char why[CTL_LINE])
@@ -41,6 +50,7 @@ lite_open(void **result, const struct conf *conf, char why[CTL_LINE])
 	}
 	s = mem_alloc(sizeof(*s));
 	s->db = db;
+	sqlite3_progress_handler(db, SHELF_STEPS, lite_on_progress, NULL);
 	*result = s;
 	return E_OK;
 }

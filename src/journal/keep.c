@@ -48,9 +48,8 @@ mark_read(const char *dir)
 	return text_to_u64(text, &mark) == E_OK && mark <= SEQUENCE_MAX ? mark : 0;
 }
 
-/* A mark that is too low costs nothing; one that is too high must not survive, so lowering it is forced to disk. */
 static int
-mark_write(const struct journal *j, uint64_t mark, bool force)
+mark_write(const struct journal *j, uint64_t mark)
 {
 	char path[JOURNAL_PATH], new[JOURNAL_PATH], text[MARK_TEXT];
 	int len = snprintf(text, sizeof(text), "%" PRIu64 "\n", mark);
@@ -60,7 +59,7 @@ mark_write(const struct journal *j, uint64_t mark, bool force)
 	if (mark_path(j->dir, "", path) != E_OK || mark_path(j->dir, ".new", new) != E_OK ||
 	    (fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640)) < 0)
 		return E_SYSTEM;
-	done = write(fd, text, (size_t)len) == len && (!force || fdatasync(fd) == 0);
+	done = write(fd, text, (size_t)len) == len;
 	close(fd);
 	if (done && rename(new, path) == 0)
 		return E_OK;
@@ -80,24 +79,36 @@ closed_is_stored(const struct journal *j, size_t i)
 	return i < j->closed_count && closed_end(j, i) <= j->passed;
 }
 
-/* Only a mark that lies about a whole segment is worth a write. */
+/* A mark that is too high must not survive: it goes, and the next sync forces the folder to disk. */
+static void
+mark_remove(struct journal *j)
+{
+	char path[JOURNAL_PATH];
+
+	if (mark_path(j->dir, "", path) != E_OK)
+		return;
+	if (unlink(path) != 0 && errno != ENOENT) {
+		log_error("journal %s: %s: %s", j->source, path, strerror(errno));
+		return;
+	}
+	j->marked = 0;
+	j->dir_dirty = true;
+}
+
+/* One that is too low costs nothing, so only one that lies about a whole segment is worth a write. */
 static void
 mark_update(struct journal *j)
 {
 	size_t stored = 0, marked = 0;
-	bool lower = j->passed < j->marked;
 
+	if (j->passed < j->marked)
+		mark_remove(j);
 	while (closed_is_stored(j, stored))
 		stored++;
 	while (marked < j->closed_count && closed_end(j, marked) <= j->marked)
 		marked++;
-	if (!lower && stored == marked)
-		return;
-	if (mark_write(j, j->passed, lower) == E_OK)
+	if (stored > marked && mark_write(j, j->passed) == E_OK)
 		j->marked = j->passed;
-	else if (lower)
-		log_error("journal %s: how far it is stored cannot be written: %s", j->source,
-		    strerror(errno));
 }
 
 /* How many of the oldest could be removed: a failure is told and tried again later. */

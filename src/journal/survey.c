@@ -53,7 +53,9 @@ journal_sources(const char *state_dir, char (**names)[JOURNAL_SOURCE], size_t *c
 	if ((dir = opendir(path)) == NULL && errno != ENOENT)
 		goto failed;
 	while (dir != NULL && n < SOURCES_MAX && (entry = readdir(dir)) != NULL) {
+		/* Names are shown: what no gateway calls a journal is none. */
 		if (text_copy(one, sizeof(one), entry->d_name) != E_OK ||
+		    !text_is_printable(one, strlen(one)) ||
 		    segment_dir(state_dir, one, folder) != E_OK || stat(folder, &st) != 0 ||
 		    !S_ISDIR(st.st_mode))
 			continue;

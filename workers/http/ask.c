@@ -154,16 +154,6 @@ ask_set_sort(struct asking *a, const struct param *p)
 }
 
 static int
-ask_set_lane(struct asking *a, const struct param *p)
-{
-	if (!is_choice("interactive|backfill", p->text))
-		return ask_refuse(
-		    a, E_INVALID_PARAMETER, p, "it is neither interactive nor backfill");
-	a->ask->fetch.lane = strcmp(p->text, "backfill") == 0 ? LANE_BACKFILL : LANE_INTERACTIVE;
-	return E_OK;
-}
-
-static int
 ask_set_page_token(struct asking *a, const struct param *p)
 {
 	size_t len = strlen(p->text);
@@ -249,6 +239,16 @@ ask_set_root(struct asking *a, const struct param *p)
 	return E_OK;
 }
 
+static int
+ask_set_lane(struct asking *a, const struct param *p)
+{
+	if (!is_choice("interactive|backfill", p->text))
+		return ask_refuse(
+		    a, E_INVALID_PARAMETER, p, "it is neither interactive nor backfill");
+	a->ask->fetch.lane = strcmp(p->text, "backfill") == 0 ? LANE_BACKFILL : LANE_INTERACTIVE;
+	return E_OK;
+}
+
 static const struct {
 	const char *name;
 	ask_setter *set;
@@ -264,8 +264,8 @@ static const struct {
 	{ "limit", ask_set_limit },
 	{ "adjustment", ask_set_adjustment },
 	{ "sort", ask_set_sort },
-	{ "lane", ask_set_lane },
 	{ "page_token", ask_set_page_token },
+	{ "lane", ask_set_lane },
 	{ "type", ask_set_type },
 	{ "strike_price_gte", ask_set_strike_min },
 	{ "strike_price_lte", ask_set_strike_max },
