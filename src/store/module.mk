@@ -1,5 +1,5 @@
 # store: history stores behind one contract. A migration is a further file of STORE_SCHEMA, in order.
-STORE_SCHEMA = src/store/schema/001_history.sql
+STORE_SCHEMA = src/store/schema/001_history.sql src/store/schema/002_coverage.sql
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/sqlite.c src/store/row.c src/store/migrate.c src/store/store_room.h
 nodist_libstore_a_SOURCES = src/store/schema.c
