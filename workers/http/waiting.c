@@ -62,7 +62,6 @@ fetching_new(struct waiting *w, const char *key, const struct msg_fetch *f)
 	assert(strlen(key) < sizeof(g->key));
 	g->fetch = *f;
 	g->fetch.ticket = ++w->last_ticket;
-	g->fetch.lane = LANE_INTERACTIVE;
 	g->deadline_ns = clock_mono() + w->proc->conf.http_fetch_timeout * CLOCK_MS;
 	TAILQ_INIT(&g->waiters);
 	strcpy(g->key, key);
