@@ -100,7 +100,9 @@ publish_gather(struct fetcher *f, const struct records *records, size_t from, bo
 void
 publish_coverage(struct fetcher *f, const struct coverage *c)
 {
-	if (!f->lost)
+	if (f->lost)
+		publish_lose(f, 1); /* it would not be true */
+	else
 		publish_record(f, MSG_COVERAGE, c);
 }
 
