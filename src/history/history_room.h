@@ -40,6 +40,9 @@ const struct span *spans_find(const struct spans *, int64_t ns);	/* null: a hole
 
 /* The last instant of it that is trusted; INT64_MIN: nothing. Adjusted rows of before `void_before` are void. */
 int64_t	 cover_trusted(const struct history_question *, const struct cover *, int64_t void_before);
+/* A row of the call `before` has another value in the call `after`: all that is older than that one is void. What
+ * is void already says nothing. In the order of `after`. */
+int64_t	 void_after(int64_t void_before, int64_t before, int64_t after);
 bool	 series_is_adjusted(const struct history_series *);
 int64_t	 midnight_after(int64_t ns);		/* in New York */
 int64_t	 midnight_before(int64_t ns);

@@ -145,6 +145,12 @@ midnight_after(int64_t ns)
 }
 
 int64_t
+void_after(int64_t void_before, int64_t before, int64_t after)
+{
+	return before >= void_before ? after : void_before;
+}
+
+int64_t
 cover_trusted(const struct history_question *q, const struct cover *c, int64_t void_before)
 {
 	int64_t final = c->received - q->final_after_ns - timeframe_ns(q->series.timeframe);

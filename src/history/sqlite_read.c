@@ -58,8 +58,8 @@ static const char *const queries[QUERIES] = {
 	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = ?1 AND "
 	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND "
 	    "\"end\" >= ?6 AND start <= ?7 ORDER BY received DESC",
-	/* The last call since midnight (?6) that gave another value for a row of before it than the one before. */
-	[QUERY_VOID] = "SELECT max(b.received) FROM bars a INDEXED BY bars_adjusted JOIN bars b "
+	/* Calls since midnight (?6) that gave another value for a row of before it than the ones before them. */
+	[QUERY_VOID] = "SELECT a.received, b.received FROM bars a INDEXED BY bars_adjusted JOIN bars b "
 		       "INDEXED BY bars_series ON b.part = 0 AND b.symbol = a.symbol AND "
 		       "b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
 		       "a.adjustment AND b.event = a.event AND b.received > a.received WHERE "
@@ -69,7 +69,7 @@ static const char *const queries[QUERIES] = {
 		       "BY bars_series WHERE c.part = 0 AND c.symbol = a.symbol AND c.timeframe = "
 		       "a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND "
 		       "c.event = a.event AND c.received > a.received AND c.received < "
-		       "b.received)",
+		       "b.received) ORDER BY b.received",
 	[QUERY_HEADS] = "SELECT DISTINCT received" BARS_OF "ORDER BY received DESC LIMIT 65",
 	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = ?8",
 	[QUERY_BARS] = BAR_FIELDS BARS_OF "AND received = ?8 " UP,
@@ -203,20 +203,34 @@ query_number(
 }
 
 static int
+read_void(struct sqlite_read *s, const struct history_question *q, int64_t *void_before)
+{
+	sqlite3_stmt *stmt;
+	int r;
+
+	*void_before = INT64_MIN;
+	if (!series_is_adjusted(&q->series))
+		return SQLITE_OK;
+	if ((stmt = query_begin(s, QUERY_VOID, midnight_before(q->now_ns), 0, 0, &r)) == NULL)
+		return r;
+	while ((r = sqlite3_step(stmt)) == SQLITE_ROW)
+		*void_before = void_after(
+		    *void_before, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1));
+	return query_end(stmt, r);
+}
+
+static int
 read_spans(struct sqlite_read *s, struct picking *p)
 {
 	const struct history_question *q = p->question;
-	int64_t void_before = INT64_MIN, midnight = midnight_before(q->now_ns), found = 0;
+	int64_t void_before;
 	unsigned looked = 0;
 	struct cover c;
 	sqlite3_stmt *stmt;
 	int r;
 
-	if (series_is_adjusted(&q->series)) {
-		if ((r = query_number(s, QUERY_VOID, midnight, 0, 0, &found)) != SQLITE_OK)
-			return r;
-		void_before = found != 0 ? found : void_before;
-	}
+	if ((r = read_void(s, q, &void_before)) != SQLITE_OK)
+		return r;
 	if ((stmt = query_begin(s, QUERY_COVERS, p->spans.start, p->spans.end, 0, &r)) == NULL)
 		return r;
 	while ((r = sqlite3_step(stmt)) == SQLITE_ROW && looked++ < COVERS_MAX) {
