@@ -18,7 +18,7 @@
 struct history {
 	struct loop *loop;
 	const struct history_kind *kind;
-	void *store;
+	struct threads *store;
 	struct history_tickets waiting;
 	struct loop_timer timer;
 	unsigned failures;
@@ -34,11 +34,13 @@ history_open(struct loop *loop, const struct conf *conf)
 	struct history *h = mem_alloc(sizeof(*h));
 
 	h->loop = loop;
-	h->kind = &history_sqlite;
+	h->kind = conf->postgres_url[0] != '\0' || conf->postgres_read_url[0] != '\0'
+		      ? &history_postgres
+		      : &history_sqlite;
 	h->pause = (struct backoff){ .floor_ms = PAUSE_MIN_MS, .ceiling_ms = PAUSE_MAX_MS };
 	TAILQ_INIT(&h->waiting);
 	loop_timer_open(loop, &h->timer, history_expire, h);
-	h->store = h->kind->open(h, conf);
+	h->store = threads_open(h, h->kind, conf);
 	return h;
 }
 
@@ -79,7 +81,7 @@ history_close(struct history **hp)
 		return;
 	while (!TAILQ_EMPTY(&h->waiting))
 		ticket_leave(TAILQ_FIRST(&h->waiting));
-	h->kind->close(h->store);
+	threads_close(h->store);
 	loop_timer_close(&h->timer);
 	mem_free(hp);
 }
@@ -159,7 +161,7 @@ history_ask(struct history *h, const struct history_question *q, history_hook *h
 	t->deadline_ns = clock_mono() + q->wait_ms * CLOCK_MS;
 	picking_init(&t->picking, &t->question);
 	TAILQ_INSERT_TAIL(&h->waiting, t, link);
-	if ((r = h->kind->ask(h->store, t)) != E_OK) {
+	if ((r = threads_ask(h->store, t)) != E_OK) {
 		ticket_leave(t);
 		ticket_free(&t);
 		return r;

@@ -97,14 +97,23 @@ TAILQ_HEAD(history_tickets, history_ticket);
 /* One per kind of store. */
 struct history_kind {
 	const char	*name;
-	void		*(*open)(struct history *, const struct conf *);
-	void		 (*close)(void *);		/* gives back every ticket */
-	/* Takes the ticket until history_done; E_OVERLOADED: the queue is full. */
-	int		 (*ask)(void *, struct history_ticket *);
+	unsigned	 threads;	/* that read it */
+	/* What a thread reads with, made on the loop and used by that thread alone: opens nothing yet. A wait that has
+	 * no other end looks at `stopping`. */
+	void		*(*begin)(const struct conf *, const atomic_bool *stopping);
+	void		 (*end)(void **);
+	/* Fills the ticket's answer; gives up soon after its deadline, or when nobody waits any more. */
+	void		 (*read)(void *, struct history_ticket *);
 };
-extern const struct history_kind history_sqlite;
+extern const struct history_kind history_sqlite, history_postgres;
 
 #define HISTORY_WAITING_MAX 64
+
+/* threads.c */
+struct threads;
+struct threads *threads_open(struct history *, const struct history_kind *, const struct conf *);
+void	 threads_close(struct threads *);		/* gives back every ticket */
+int	 threads_ask(struct threads *, struct history_ticket *) MUST_CHECK; /* E_OVERLOADED: the queue is full */
 
 struct loop *history_loop(const struct history *);
 

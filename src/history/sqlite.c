@@ -1,201 +1,253 @@
-/* sqlite.c - history out of the SQLite file: a thread reads, so that a disk never holds up the loop.
- *
- * Questions go to the thread in a bounded queue, answers come back through an eventfd. The thread has every signal
- * blocked, logs nothing and shares nothing but its queues. A question nobody waits for any more is left where it is
- * noticed: before it is begun, or by SQLite's own progress hook.
- */
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
+/* sqlite.c - history out of the SQLite file of the state directory. */
+#include <limits.h>
+#include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "clock.h"
-#include "history_room.h"
-#include "log.h"
 #include "mem.h"
-#include "sqlite_read.h"
+#include "reading.h"
 
-/* A disk that does not come back must not keep the process from ending. */
-#define JOIN_PATIENCE_S 2
+#define BUSY_WAIT_MS   20
+#define PROGRESS_STEPS 2000 /* of SQLite's machine, some ten microseconds */
+#define CACHE_KIB      "-4000"
 
-struct reader {
-	struct history *history;
-	struct event *event;
-	int fd;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t given;
-	struct history_tickets queue, done; /* under the lock */
-	struct history_ticket *in_hand;
-	unsigned waiting;
-	bool stopping;
-	struct sqlite_read *file; /* the thread's */
+/* ?1-?5 name the series, ?6 and ?7 are a range, ?8 a call's received time or a length. */
+#define BARS_OF                                                                                    \
+	" FROM bars INDEXED BY bars_series WHERE part = 0 AND symbol = ?1 AND timeframe IS ?3 "    \
+	"AND "                                                                                     \
+	"feed IS ?4 AND adjustment IS ?5 AND event BETWEEN ?6 AND ?7 "
+#define BAR_FIELDS "SELECT " BAR_COLUMNS
+#define TRADES_OF                                                                                  \
+	" FROM trades INDEXED BY trades_series WHERE symbol = ?1 AND feed IS ?4 AND event "        \
+	"BETWEEN "                                                                                 \
+	"?6 AND ?7 AND received = ?8 "
+#define TRADE_FIELDS "SELECT " TRADE_COLUMNS
+/* Rows of a call stand in the order of time: rowid is that order within an instant. */
+#define UP   "ORDER BY event, received, rowid"
+#define DOWN "ORDER BY event DESC, received DESC, rowid DESC"
+
+static const char *const queries[QUERIES] = {
+	[QUERY_COVERS] =
+	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = ?1 AND "
+	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND "
+	    "\"end\" >= ?6 AND start <= ?7 ORDER BY received DESC",
+	/* Calls since midnight (?6) that gave another value for a row of before it than the ones before them. */
+	[QUERY_VOID] = "SELECT a.received, b.received FROM bars a INDEXED BY bars_adjusted JOIN bars b "
+		       "INDEXED BY bars_series ON b.part = 0 AND b.symbol = a.symbol AND "
+		       "b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
+		       "a.adjustment AND b.event = a.event AND b.received > a.received WHERE "
+		       "a.part = 0 AND a.adjustment <> 'raw' AND a.symbol = ?1 AND a.received >= "
+		       "?6 AND a.event < ?6 AND (a.open <> b.open OR a.high <> b.high OR a.low <> "
+		       "b.low OR a.close <> b.close) AND NOT EXISTS (SELECT 1 FROM bars c INDEXED "
+		       "BY bars_series WHERE c.part = 0 AND c.symbol = a.symbol AND c.timeframe = "
+		       "a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND "
+		       "c.event = a.event AND c.received > a.received AND c.received < "
+		       "b.received) ORDER BY b.received",
+	[QUERY_HEADS] = "SELECT DISTINCT received" BARS_OF "ORDER BY received DESC LIMIT 65",
+	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = ?8",
+	[QUERY_BARS] = BAR_FIELDS BARS_OF "AND received = ?8 " UP,
+	[QUERY_BARS_DOWN] = BAR_FIELDS BARS_OF "AND received = ?8 " DOWN,
+	/* The states of an interval that still ran are none. */
+	[QUERY_LATE] = "SELECT count(*)" BARS_OF "AND received >= event + ?8",
+	[QUERY_VERSIONS] = BAR_FIELDS BARS_OF "AND received >= event + ?8 " UP,
+	[QUERY_VERSIONS_DOWN] =
+	    BAR_FIELDS BARS_OF "AND received >= event + ?8 ORDER BY event DESC, received, rowid",
+	[QUERY_COUNT_TRADES] = "SELECT count(*)" TRADES_OF,
+	[QUERY_TRADES] = TRADE_FIELDS TRADES_OF UP,
+	[QUERY_TRADES_DOWN] = TRADE_FIELDS TRADES_OF DOWN,
 };
 
-static void
-reader_tell(struct reader *r)
-{
-	uint64_t one = 1;
+struct sqlite_reading {
+	struct reading base; /* first */
+	char path[PATH_MAX];
+	sqlite3 *db;
+	sqlite3_stmt *stmt[QUERIES];
+	sqlite3_stmt *row; /* in hand */
+};
 
-	/* It can only be full, and then it rings already. */
-	while (write(r->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+static struct sqlite_reading *
+sqlite_of(struct reading *base)
+{
+	return (struct sqlite_reading *)base;
 }
 
-static struct history_ticket *
-reader_next(struct reader *r)
+static void
+file_close(struct sqlite_reading *s)
 {
-	struct history_ticket *t = NULL;
-
-	pthread_mutex_lock(&r->lock);
-	while (!r->stopping && TAILQ_EMPTY(&r->queue))
-		pthread_cond_wait(&r->given, &r->lock);
-	if (!r->stopping) {
-		t = r->in_hand = TAILQ_FIRST(&r->queue);
-		TAILQ_REMOVE(&r->queue, t, queue);
+	for (unsigned i = 0; i < QUERIES; i++) {
+		sqlite3_finalize(s->stmt[i]);
+		s->stmt[i] = NULL;
 	}
-	pthread_mutex_unlock(&r->lock);
-	return t;
-}
-
-static void
-reader_finish(struct reader *r, struct history_ticket *t)
-{
-	pthread_mutex_lock(&r->lock);
-	TAILQ_INSERT_TAIL(&r->done, t, queue);
-	r->in_hand = NULL;
-	pthread_mutex_unlock(&r->lock);
-	reader_tell(r);
-}
-
-static void *
-reader_run(void *arg)
-{
-	struct reader *r = arg;
-	struct history_ticket *t;
-
-	while ((t = reader_next(r)) != NULL) {
-		if (!atomic_load(&t->gone))
-			sqlite_read(r->file, t);
-		reader_finish(r, t);
-	}
-	sqlite_read_close(&r->file);
-	return NULL;
-}
-
-static void
-reader_on_event(evutil_socket_t fd, short what, void *owner)
-{
-	struct history_tickets done = TAILQ_HEAD_INITIALIZER(done);
-	struct reader *r = owner;
-	struct history_ticket *t;
-	uint64_t rung;
-
-	(void)what;
-	if (read(fd, &rung, sizeof(rung)) < 0)
-		return; /* rung for what an earlier call took */
-	pthread_mutex_lock(&r->lock);
-	TAILQ_CONCAT(&done, &r->done, queue);
-	pthread_mutex_unlock(&r->lock);
-	while ((t = TAILQ_FIRST(&done)) != NULL) {
-		TAILQ_REMOVE(&done, t, queue);
-		r->waiting--;
-		history_done(t);
-	}
-}
-
-static void
-reader_start(struct reader *r)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&r->thread, NULL, reader_run, r) != 0)
-		fatal(EXIT_WITH_SYSTEM, "history: no thread can be made to read the store");
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void *
-reader_open(struct history *h, const struct conf *conf)
-{
-	struct reader *r = mem_alloc(sizeof(*r));
-
-	r->history = h;
-	TAILQ_INIT(&r->queue);
-	TAILQ_INIT(&r->done);
-	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->given, NULL);
-	r->file = sqlite_read_new(conf->state_dir);
-	if ((r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
-		fatal(EXIT_WITH_SYSTEM, "history: no descriptor: %s", strerror(errno));
-	r->event =
-	    event_new(loop_base(history_loop(h)), r->fd, EV_READ | EV_PERSIST, reader_on_event, r);
-	if (r->event == NULL || event_add(r->event, NULL) != 0)
-		fatal(EXIT_WITH_SYSTEM, "history: out of memory");
-	reader_start(r);
-	return r;
+	sqlite3_close(s->db);
+	s->db = NULL;
 }
 
 static int
-reader_ask(void *store, struct history_ticket *t)
+file_on_progress(void *owner)
 {
-	struct reader *r = store;
+	return reading_is_late(owner);
+}
 
-	if (r->waiting >= HISTORY_WAITING_MAX)
-		return E_OVERLOADED;
-	r->waiting++;
-	pthread_mutex_lock(&r->lock);
-	TAILQ_INSERT_TAIL(&r->queue, t, queue);
-	pthread_cond_signal(&r->given);
-	pthread_mutex_unlock(&r->lock);
-	return E_OK;
+static int
+file_failed(struct sqlite_reading *s, int code)
+{
+	(void)snprintf(s->base.why, sizeof(s->base.why), "%s",
+	    s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
+	return E_STORE;
+}
+
+/* The writer makes the file; a file that was replaced is another one. */
+static int
+file_open(struct sqlite_reading *s)
+{
+	int moved = 0;
+
+	if (s->db != NULL && (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) !=
+				     SQLITE_OK ||
+				 moved))
+		file_close(s);
+	if (s->db != NULL)
+		return SQLITE_OK;
+	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK)
+		return sqlite3_errcode(s->db);
+	sqlite3_extended_result_codes(s->db, 1);
+	sqlite3_busy_timeout(s->db, BUSY_WAIT_MS);
+	sqlite3_progress_handler(s->db, PROGRESS_STEPS, file_on_progress, s);
+	return sqlite3_exec(
+	    s->db, "PRAGMA query_only = 1; PRAGMA cache_size = " CACHE_KIB, NULL, NULL, NULL);
+}
+
+/* One transaction: coverage and the rows it speaks of are of the same moment. */
+static int
+sqlite_open(struct reading *base)
+{
+	struct sqlite_reading *s = sqlite_of(base);
+	int r = file_open(s);
+
+	if (r == SQLITE_OK)
+		r = sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL);
+	return r == SQLITE_OK ? E_OK : file_failed(s, r);
+}
+
+/* Begun anew with the next question, whatever was wrong with this one. */
+static void
+sqlite_done(struct reading *base, int error)
+{
+	struct sqlite_reading *s = sqlite_of(base);
+
+	if (error != E_OK || sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		file_close(s);
+}
+
+static int
+bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+	return text[0] == '\0' ? sqlite3_bind_null(stmt, at)
+			       : sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+/* What a statement does not name is refused as out of range, which is fine. */
+static int
+statement_ready(struct sqlite_reading *s, enum query which, const int64_t args[3])
+{
+	const struct history_series *of = &s->base.in_hand->question.series;
+	sqlite3_stmt *stmt = s->stmt[which];
+	int r;
+
+	if (stmt == NULL && (r = sqlite3_prepare_v3(s->db, queries[which], -1,
+				 SQLITE_PREPARE_PERSISTENT, &stmt, NULL)) != SQLITE_OK)
+		return r;
+	s->row = s->stmt[which] = stmt;
+	(void)bind_text(stmt, 1, of->symbol);
+	(void)sqlite3_bind_int64(stmt, 2, of->what);
+	(void)bind_text(stmt, 3, of->timeframe);
+	(void)bind_text(stmt, 4, of->feed);
+	(void)bind_text(stmt, 5, of->adjustment);
+	for (int i = 0; i < 3; i++)
+		(void)sqlite3_bind_int64(stmt, 6 + i, args[i]);
+	return SQLITE_OK;
+}
+
+static int
+sqlite_each(struct reading *base, enum query which, int64_t from, int64_t to, int64_t last,
+    uint64_t limit, reading_row *row, void *owner)
+{
+	struct sqlite_reading *s = sqlite_of(base);
+	const int64_t args[3] = { from, to, last };
+	uint64_t rows = 0;
+	int r = statement_ready(s, which, args);
+
+	if (r != SQLITE_OK)
+		return file_failed(s, r);
+	while ((r = sqlite3_step(s->row)) == SQLITE_ROW)
+		if (!row(base, owner) || ++rows == limit)
+			break;
+	if (r != SQLITE_ROW && r != SQLITE_DONE)
+		(void)file_failed(s, r);
+	sqlite3_reset(s->row);
+	return r == SQLITE_ROW || r == SQLITE_DONE ? E_OK : E_STORE;
+}
+
+static int64_t
+sqlite_integer(struct reading *base, int column)
+{
+	return sqlite3_column_int64(sqlite_of(base)->row, column);
+}
+
+static double
+sqlite_number(struct reading *base, int column)
+{
+	sqlite3_stmt *row = sqlite_of(base)->row;
+
+	return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN
+							       : sqlite3_column_double(row, column);
+}
+
+static const char *
+sqlite_text(struct reading *base, int column)
+{
+	return (const char *)sqlite3_column_text(sqlite_of(base)->row, column);
+}
+
+static const struct reading_kind sqlite_reading_kind = {
+	.open = sqlite_open,
+	.done = sqlite_done,
+	.each = sqlite_each,
+	.integer = sqlite_integer,
+	.number = sqlite_number,
+	.text = sqlite_text,
+};
+
+static void *
+sqlite_begin(const struct conf *conf, const atomic_bool *stopping)
+{
+	struct sqlite_reading *s = mem_alloc(sizeof(*s));
+
+	(void)stopping; /* the deadline of the question in hand is near enough */
+	s->base.kind = &sqlite_reading_kind;
+	(void)snprintf(s->path, sizeof(s->path), "%s/history.sqlite", conf->state_dir);
+	return s;
 }
 
 static void
-reader_give_back(struct history_tickets *list)
+sqlite_end(void **store)
 {
-	struct history_ticket *t;
-
-	while ((t = TAILQ_FIRST(list)) != NULL) {
-		TAILQ_REMOVE(list, t, queue);
-		history_done(t);
-	}
+	file_close(*store);
+	mem_free(store);
 }
 
-/* What is left to a thread that hangs in the disk is left to it: the process is about to end. */
 static void
-reader_close(void *store)
+sqlite_read(void *store, struct history_ticket *t)
 {
-	struct reader *r = store;
-	struct timespec until;
-
-	event_free(r->event);
-	pthread_mutex_lock(&r->lock);
-	r->stopping = true;
-	pthread_cond_signal(&r->given);
-	pthread_mutex_unlock(&r->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += JOIN_PATIENCE_S;
-	if (pthread_timedjoin_np(r->thread, NULL, &until) != 0) {
-		log_warn("history sqlite: a read hangs in the disk and is left behind");
-		return;
-	}
-	reader_give_back(&r->queue);
-	reader_give_back(&r->done);
-	close(r->fd);
-	pthread_cond_destroy(&r->given);
-	pthread_mutex_destroy(&r->lock);
-	mem_free(&r);
+	reading_answer(store, t);
 }
 
 const struct history_kind history_sqlite = {
 	.name = "sqlite",
-	.open = reader_open,
-	.close = reader_close,
-	.ask = reader_ask,
+	.threads = 1,
+	.begin = sqlite_begin,
+	.end = sqlite_end,
+	.read = sqlite_read,
 };
