@@ -13,7 +13,8 @@ enum endpoint {
 };
 enum lane { LANE_INTERACTIVE = 0, LANE_REFRESH = 1, LANE_BACKFILL = 2, LANE_COUNT };
 enum endpoint_host { HOST_DATA, HOST_TRADING };
-enum shape { SHAPE_QUOTES, SHAPE_TRADES, SHAPE_SNAPSHOTS_BARE, SHAPE_SNAPSHOTS, SHAPE_BARS, SHAPE_CLOCK, SHAPE_ASSET };
+enum shape { SHAPE_QUOTES, SHAPE_TRADES, SHAPE_SNAPSHOTS_BARE, SHAPE_SNAPSHOTS, SHAPE_BARS, SHAPE_TRADE_ROWS,
+	SHAPE_CLOCK, SHAPE_ASSET };
 
 struct endpoint_row {
 	enum endpoint		 number;
@@ -30,6 +31,9 @@ struct endpoint_row {
 /* Null for an unknown number. */
 const struct endpoint_row *endpoint_row(uint64_t number);
 size_t	endpoint_count(void);
+
+/* Rows of a range of time, page by page: bars or trades. */
+bool	shape_is_rows(enum shape);
 
 #define FETCH_KEY 512
 /* What makes two fetches the same question: every field but ticket, lane and timeout that its endpoint reads (bars: of

@@ -26,4 +26,7 @@ int	symbol_contract(const char *option, struct contract *) MUST_CHECK;
 /* 5Min, 1Hour, 1Day, 1Week, 3Month; short spellings (5T, 1D) become the long ones. E_INVALID_PARAMETER otherwise. */
 int	timeframe_parse(const char *in, char out[12]) MUST_CHECK;
 
+/* How long a bar of this timeframe lasts at most: a day 24 hours, a month 31 days; of none (trades) 0. */
+int64_t	timeframe_ns(const char *);
+
 #endif /* SYMBOL_H */

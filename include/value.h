@@ -24,6 +24,7 @@
 enum asset { ASSET_STOCK = 1, ASSET_OPTION = 2, ASSET_CRYPTO = 3 };
 enum source { SOURCE_STREAM = 1, SOURCE_LATEST = 2, SOURCE_HISTORY = 3, SOURCE_REPLAY = 4 };
 enum bar_part { BAR_SERIES = 0, BAR_MINUTE = 1, BAR_DAILY = 2, BAR_PREVIOUS = 3 };
+enum covered { COVERED_BARS = 1, COVERED_TRADES = 2 };
 enum snapshot_parts {
 	HAS_TRADE = 1, HAS_QUOTE = 2, HAS_MINUTE = 4, HAS_DAILY = 8, HAS_PREVIOUS = 16, HAS_GREEKS = 32
 };

@@ -50,6 +50,12 @@ endpoint_count(void)
 	return ENDPOINT_ROWS;
 }
 
+bool
+shape_is_rows(enum shape shape)
+{
+	return shape == SHAPE_BARS || shape == SHAPE_TRADE_ROWS;
+}
+
 struct key_text {
 	char *out;
 	size_t used;
@@ -83,6 +89,8 @@ key_add_bars(struct key_text *k, const struct msg_fetch *f)
 {
 	key_add(k, "|%s|%s|%" PRId64 "|%" PRId64 "|%s", f->timeframe, f->adjustment, f->start,
 	    f->end, f->descending ? "desc" : "asc");
+	if (f->part)
+		key_add(k, "|part");
 }
 
 static void
@@ -110,7 +118,7 @@ fetch_key(const struct msg_fetch *f, char out[FETCH_KEY])
 	else
 		key_add(&k, "%" PRIu64, f->endpoint);
 	key_add(&k, "|%s|%s|%" PRIu64, f->symbol, f->feed, f->limit);
-	if (row != NULL && row->shape == SHAPE_BARS)
+	if (row != NULL && shape_is_rows(row->shape))
 		key_add_bars(&k, f);
 	if (row != NULL && row->number == ENDPOINT_OPTION_CHAIN)
 		key_add_chain(&k, f);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -239,4 +240,21 @@ timeframe_parse(const char *in, char out[12])
 		return E_OK;
 	}
 	return E_INVALID_PARAMETER;
+}
+
+int64_t
+timeframe_ns(const char *text)
+{
+	char *unit;
+	int64_t n = strtol(text, &unit, 10);
+
+	n = n > 0 && n < 1000 ? n : 1;
+	if (unit[0] == 'H')
+		return n * 3600 * CLOCK_SEC;
+	if (unit[0] == 'D')
+		return n * CLOCK_DAY;
+	if (unit[0] == 'W')
+		return n * 7 * CLOCK_DAY;
+	return strcmp(unit, "M") == 0 || strncmp(unit, "Mo", 2) == 0 ? n * 31 * CLOCK_DAY
+								     : n * 60 * CLOCK_SEC;
 }

@@ -19,7 +19,7 @@ HANG_S, DUMP_S = 1.0, 0.5
 FINDS_HANGS = not (ROOT / "src/master/pending.c").exists()
 SETTINGS = ("--freshness.bars=0", "--freshness.closed=0", "--freshness.quote=0", "--supervisor.stable_after=10ms", "--supervisor.fail_deaths=1000",
             f"--supervisor.hang_timeout={int(HANG_S * 1e3)}ms", f"--supervisor.dump_timeout={int(DUMP_S * 1e3)}ms",
-            "--supervisor.restart_ceiling=500ms", "--http.close_spread=100ms", "--journal.segment_bytes=256k")
+            "--supervisor.restart_ceiling=500ms", "--http.close_spread=100ms", "--journal.segment_bytes=256k", "--history.wait=0")
 FREE_BYTES = 8 << 20     # what the disk must have left: else it would be full by itself
 DESCRIPTORS = 2
 CLIENTS = 4

@@ -7,7 +7,7 @@ import time
 from harness import ROOT, Load, check, equal, run_file, wait_for
 
 DEMO = ROOT / "recordings/matplotlib-daily"
-TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks")
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "coverage")
 
 
 def rows_of(g):
@@ -29,7 +29,7 @@ def no_gap(sequences, position):
 
 
 def test_200_kills_of_writer_and_fetcher_leave_exactly_one_row_a_record(scene):
-    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--freshness.closed=0", "--supervisor.stable_after=10ms",
+    r, g = scene.pair(DEMO, settings=("--history.wait=0", "--freshness.bars=0", "--freshness.closed=0", "--supervisor.stable_after=10ms",
                                          "--supervisor.fail_deaths=1000", "--supervisor.restart_floor=20ms", "--supervisor.restart_ceiling=200ms",
                                          "--journal.segment_bytes=256k"))
     load = Load(g.port, [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(5, 15)], 2)
@@ -80,7 +80,7 @@ def test_what_is_stored_equals_the_recording(scene):
 
 
 def test_a_full_journal_is_told_and_serving_goes_on(scene):
-    r, g = scene.pair(DEMO, settings=("--journal.max_bytes=64k", "--journal.segment_bytes=16k", "--freshness.bars=0", "--freshness.closed=0"))
+    r, g = scene.pair(DEMO, settings=("--journal.max_bytes=64k", "--journal.segment_bytes=16k", "--history.wait=0", "--freshness.bars=0", "--freshness.closed=0"))
     pid = g.children()["cache-writer"]
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -7,6 +7,7 @@
 #define SERVE_QUOTES	     KIND_QUOTES, serve_latest
 #define SERVE_TRADES	     KIND_TRADES, serve_latest
 #define SERVE_BARS	     KIND_BARS, serve_history
+#define SERVE_TRADE_ROWS     KIND_TRADES, serve_history
 #define SERVE_SNAPSHOTS	     KIND_NONE, serve_snapshots
 #define SERVE_SNAPSHOTS_BARE KIND_NONE, serve_snapshots_bare
 #define SERVE_CLOCK	     KIND_NONE, serve_clock
@@ -23,7 +24,6 @@ static const struct route routes[] = {
 #define ENDPOINT(NAME, number, name, asset, host, shape, merge, key, path, help)                   \
 	{ path, MARKET_##asset, API_##host, NEEDS_##key, SERVE_##shape },
 #include "tables/endpoints.def"
-	{ "/v2/stocks/trades", STOCK, KIND_TRADES, serve_history },
 	{ "/v2/stocks/quotes", STOCK, KIND_QUOTES, serve_history },
 	{ "/v2/stocks/bars/latest", STOCK, KIND_BARS, serve_latest },
 	{ "/v2/stocks/{symbol}/bars", STOCK, KIND_BARS, serve_history_one },
@@ -33,10 +33,7 @@ static const struct route routes[] = {
 	{ "/v2/stocks/{symbol}/trades/latest", STOCK, KIND_TRADES, serve_latest_one },
 	{ "/v2/stocks/{symbol}/quotes/latest", STOCK, KIND_QUOTES, serve_latest_one },
 	{ "/v2/stocks/{symbol}/snapshot", STOCK, KIND_NONE, serve_snapshot_one },
-	{ "/v1beta1/options/bars", OPTION, KIND_BARS, serve_history },
-	{ "/v1beta1/options/trades", OPTION, KIND_TRADES, serve_history },
 	{ "/v1beta1/options/trades/latest", OPTION, KIND_TRADES, serve_latest },
-	{ "/v1beta3/crypto/{loc}/trades", CRYPTO, KIND_TRADES, serve_history },
 	{ "/v1beta3/crypto/{loc}/quotes", CRYPTO, KIND_QUOTES, serve_history },
 	{ "/v1beta3/crypto/{loc}/latest/bars", CRYPTO, KIND_BARS, serve_latest },
 	{ "/v1beta3/crypto/{loc}/snapshots", CRYPTO, KIND_NONE, serve_snapshots_whole },

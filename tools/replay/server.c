@@ -102,9 +102,11 @@ connection_put_headers(struct connection *c, size_t length)
 
 	evbuffer_add_printf(out,
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "X-Request-ID: %s%012llx\r\nX-Opitios-Replay: %s\r\n",
+	    "X-Request-ID: %s%012llx\r\nX-Opitios-Replay: %s\r\n"
+	    "X-Opitios-Replay-Clock: %lld\r\n",
 	    a->status, answer_reason(a->status), a->type, length, s->run,
-	    (unsigned long long)++s->serial, s->replay->recording.name);
+	    (unsigned long long)++s->serial, s->replay->recording.name,
+	    (long long)replay_now(s->replay));
 	if (a->shows_budget)
 		evbuffer_add_printf(out,
 		    "X-RateLimit-Limit: %.0f\r\nX-RateLimit-Remaining: %.0f\r\n"

@@ -107,6 +107,7 @@ shape_type(enum shape shape)
 	case SHAPE_QUOTES:
 		return MSG_QUOTE;
 	case SHAPE_TRADES:
+	case SHAPE_TRADE_ROWS:
 		return MSG_TRADE;
 	case SHAPE_BARS:
 		return MSG_BAR;
@@ -127,6 +128,7 @@ shape_wrapper(enum shape shape)
 	case SHAPE_QUOTES:
 		return "quotes";
 	case SHAPE_TRADES:
+	case SHAPE_TRADE_ROWS:
 		return "trades";
 	case SHAPE_BARS:
 		return "bars";
@@ -257,24 +259,6 @@ take_snapshot(const struct body *b, struct decode *d, const char *symbol, const 
 	return r;
 }
 
-/* How long a bar lasts: 15Min, 1Hour, 1Day, 1Week, 3Month. */
-static int64_t
-timeframe_ns(const char *text)
-{
-	char *unit;
-	int64_t n = strtol(text, &unit, 10);
-
-	n = n > 0 && n < 1000 ? n : 1;
-	if (unit[0] == 'H')
-		return n * 3600 * CLOCK_SEC;
-	if (unit[0] == 'D')
-		return n * CLOCK_DAY;
-	if (unit[0] == 'W')
-		return n * 7 * CLOCK_DAY;
-	return strcmp(unit, "M") == 0 || strncmp(unit, "Mo", 2) == 0 ? n * 31 * CLOCK_DAY
-								     : n * 60 * CLOCK_SEC;
-}
-
 /* A bar is stamped with its beginning: the one the asked range begins in may be stamped before it. */
 static int
 bar_is_in_range(const struct decode *d, const struct bar *bar)
@@ -348,6 +332,34 @@ take_bars(const struct body *b, struct decode *d, const char *symbol, const json
 	return r;
 }
 
+/* A page may go on within the instant the one before ended in, so equal times are in order. */
+static int
+take_trade_rows(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
+    struct records *out)
+{
+	int64_t before = d->last_event, now;
+	int r = E_OK;
+
+	if (!json_is_array(from))
+		return decode_refuse(d, MSG_TRADE, "the rows are not an array");
+	if (json_array_size(from) == 0)
+		return E_ABSENT;
+	for (size_t i = 0; i < json_array_size(from) && r == E_OK; i++) {
+		if ((r = take_trade(b, d, symbol, json_array_get(from, i), out)) != E_OK)
+			break;
+		now = out->at[out->count - 1].v.trade.event;
+		if ((d->start != 0 && now < d->start) || (d->end != 0 && now > d->end))
+			r = decode_refuse(
+			    d, MSG_TRADE, "a row is outside of the range that was asked for");
+		else if (before != 0 && (d->descending ? now > before : now < before))
+			r = decode_refuse(d, MSG_TRADE, "rows are out of order");
+		before = now;
+	}
+	if (r == E_OK)
+		d->last_event = before;
+	return r;
+}
+
 static int
 body_take(const struct body *b, struct decode *d, const char *symbol, const json_t *from,
     struct records *out)
@@ -361,6 +373,9 @@ body_take(const struct body *b, struct decode *d, const char *symbol, const json
 		break;
 	case SHAPE_TRADES:
 		r = take_trade(b, d, symbol, from, out);
+		break;
+	case SHAPE_TRADE_ROWS:
+		r = take_trade_rows(b, d, symbol, from, out);
 		break;
 	case SHAPE_BARS:
 		r = take_bars(b, d, symbol, from, out);

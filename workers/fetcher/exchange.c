@@ -86,6 +86,7 @@ exchange_forget_headers(struct exchange *c)
 {
 	c->rate_limit = c->rate_remaining = c->rate_reset = -1;
 	c->is_replay = false;
+	c->replay_ns = 0;
 	c->request_id[0] = '\0';
 }
 
@@ -103,6 +104,7 @@ exchange_on_header(char *line, size_t one, size_t len, void *owner)
 	header_number(line, len, "X-RateLimit-Reset", &c->rate_reset);
 	if (header_value(line, len, "X-Opitios-Replay", text, sizeof(text)) != NULL)
 		c->is_replay = true;
+	header_number(line, len, "X-Opitios-Replay-Clock", &c->replay_ns);
 	if (header_value(line, len, "X-Request-ID", text, sizeof(text)) != NULL &&
 	    text_is_printable(text, strlen(text)))
 		text_copy(c->request_id, sizeof(c->request_id), text);

@@ -33,6 +33,7 @@ struct fetcher {
 	bool		 journal_full;
 	bool		 journal_failing;
 	uint64_t	 counted[LABEL_kind_COUNT];	/* records that the journal keeps, as far as the metric knows */
+	bool		 lost;		/* something gathered since the last page began was not kept */
 	bool		 refusing;	/* of what is gathered, something cannot be kept */
 	bool		 has_key;
 	bool		 draining;
@@ -52,6 +53,12 @@ void	batch_settle(struct exchange *, void *batch);
 void	walk_begin(struct batch *);
 void	walk_settle(struct batch *, const struct body *, struct decode *, struct exchange *);
 
+/* cover.c: what a walk proves, page by page */
+void	cover_begin(struct batch *);
+/* The rows from `from` on are a page; the last one when nothing of the range is missing behind it. */
+void	cover_page(struct batch *, const struct records *, size_t from, bool is_last, const struct decode *);
+void	cover_settle(struct batch *);	/* the page was written, or not */
+
 /* missing.c */
 struct assets *assets_new(void);
 void	assets_free(struct assets **);
@@ -67,7 +74,9 @@ const char *request_feed(const struct endpoint_row *, const char *asked, const s
 /* Gathers the records from `from` on for the journal; publish_flush adds the audit of the call they came with
  * and writes all at once. E_OVERLOADED: something could not be kept, and the configuration says that then it
  * must not be served. */
-void	publish_gather(struct fetcher *, const struct records *, size_t from);
+void	publish_gather(struct fetcher *, const struct records *, size_t from, bool backwards);
+/* Behind the rows it speaks of; nothing when one of those gathered could not be kept. */
+void	publish_coverage(struct fetcher *, const struct coverage *);
 int	publish_flush(struct fetcher *, const struct exchange *) MUST_CHECK;
 void	publish_answer(const struct job *);
 void	publish_refusal(struct fetcher *, const struct msg_fetch *, const struct asker *, int error,

@@ -95,9 +95,11 @@ missing_say_known(struct job *job, bool exists)
 {
 	if (!exists)
 		missing_say(job, E_SYMBOL_NOT_FOUND, "upstream lists no such symbol");
-	else if (job->row->shape == SHAPE_BARS)
+	else if (shape_is_rows(job->row->shape))
 		missing_say(job, E_HISTORICAL_DATA_UNAVAILABLE,
-		    "the symbol exists, upstream has no bars in this range");
+		    job->row->shape == SHAPE_BARS
+			? "the symbol exists, upstream has no bars in this range"
+			: "the symbol exists, upstream has no trades in this range");
 	else
 		missing_say(job, E_REAL_DATA_UNAVAILABLE,
 		    "the symbol exists, upstream has no such value on this feed");
@@ -154,12 +156,15 @@ missing_decide(struct job *job)
 		    job, E_UPSTREAM_SERVICE_ERROR, 1000, "upstream has no clock at this address");
 	else if (job->row->number == ENDPOINT_OPTION_CHAIN)
 		missing_say(job, E_OPTIONS_CHAIN_UNAVAILABLE, "upstream lists no contract for it");
+	else if (job->row->asset == ASSET_OPTION && shape_is_rows(job->row->shape))
+		missing_say(job, E_HISTORICAL_DATA_UNAVAILABLE,
+		    "upstream has nothing of this contract in this range");
 	else if (job->row->asset == ASSET_OPTION)
 		missing_say(
 		    job, E_OPTION_DATA_UNAVAILABLE, "upstream has no such value for this contract");
 	else if (job->row->asset == ASSET_STOCK)
 		missing_ask(job, ENDPOINT_ASSET);
-	else if (job->row->shape == SHAPE_BARS)
+	else if (shape_is_rows(job->row->shape))
 		missing_ask(job, ENDPOINT_CRYPTO_QUOTE);
 	else
 		missing_say(

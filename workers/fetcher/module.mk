@@ -1,7 +1,7 @@
 # fetcher: the one connection to the upstream. libfetcher.a is all but the entry point, for the tests.
 noinst_LIBRARIES += libfetcher.a
 libfetcher_a_SOURCES = workers/fetcher/plan.c workers/fetcher/pump.c workers/fetcher/lane.c \
-	workers/fetcher/job.c workers/fetcher/settle.c workers/fetcher/walk.c workers/fetcher/missing.c \
+	workers/fetcher/job.c workers/fetcher/settle.c workers/fetcher/walk.c workers/fetcher/cover.c workers/fetcher/missing.c \
 	workers/fetcher/publish.c workers/fetcher/request.c workers/fetcher/exchange.c workers/fetcher/libcurl.c workers/fetcher/rest.c \
 	workers/fetcher/verdict.c workers/fetcher/budget.c workers/fetcher/breaker.c \
 	workers/fetcher/clock_watch.c workers/fetcher/decode.c workers/fetcher/decode_record.c \

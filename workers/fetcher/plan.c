@@ -153,7 +153,7 @@ plan_place(struct fetcher *f, struct job *job)
 	lane_promote(b, lane);
 	if (b->count >= (unsigned)f->proc->conf.upstream_merge_max)
 		b->ready_ns = now;
-	if (job->row->shape == SHAPE_BARS || job->row->number == ENDPOINT_OPTION_CHAIN)
+	if (shape_is_rows(job->row->shape) || job->row->number == ENDPOINT_OPTION_CHAIN)
 		walk_begin(b);
 	plan_kick(f);
 }

@@ -93,6 +93,12 @@ struct batch {
 	bool		 incomplete;	/* contracts were refused */
 	bool		 cut;		/* more rows came than were asked for */
 	int64_t		 last_event;
+	struct {		/* cover.c's: what is not proven yet, both ends inclusive */
+		int64_t	 low, high;
+		int64_t	 edge;		/* instant the page before ended in, which may go on; 0: none */
+		int64_t	 edge_received;
+		uint64_t edge_rows;
+	} cover;
 };
 TAILQ_HEAD(batches, batch);
 

@@ -30,6 +30,8 @@ publish_kind(enum msg_type type)
 		return LABEL(kind, SNAPSHOT);
 	case MSG_CALL:
 		return LABEL(kind, CALL);
+	case MSG_COVERAGE:
+		return LABEL(kind, COVERAGE);
 	default:
 		return LABEL(kind, MARKET_CLOCK);
 	}
@@ -42,6 +44,7 @@ static void
 publish_lose(struct fetcher *f, size_t records)
 {
 	metric_add(&f->proc->stats, M_JOURNAL_DROPPED, 0, 0, records);
+	f->lost = true;
 	if (strcmp(f->proc->conf.journal_on_full, "refuse") == 0)
 		f->refusing = true;
 }
@@ -66,7 +69,7 @@ static void
 publish_count(struct fetcher *f)
 {
 	static const enum msg_type types[] = { MSG_QUOTE, MSG_TRADE, MSG_BAR, MSG_GREEKS,
-		MSG_SNAPSHOT, MSG_CALL, MSG_MARKET_CLOCK };
+		MSG_SNAPSHOT, MSG_CALL, MSG_MARKET_CLOCK, MSG_COVERAGE };
 	uint64_t kept;
 	unsigned kind;
 
@@ -82,10 +85,25 @@ publish_count(struct fetcher *f)
 }
 
 void
-publish_gather(struct fetcher *f, const struct records *records, size_t from)
+publish_gather(struct fetcher *f, const struct records *records, size_t from, bool backwards)
 {
-	for (size_t i = from; i < records->count; i++)
-		publish_record(f, records->at[i].type, &records->at[i].v);
+	size_t count = records->count - from;
+	const struct record *record;
+
+	f->lost = false;
+	for (size_t i = 0; i < count; i++) {
+		record = &records->at[from + (backwards ? count - 1 - i : i)];
+		publish_record(f, record->type, &record->v);
+	}
+}
+
+void
+publish_coverage(struct fetcher *f, const struct coverage *c)
+{
+	if (f->lost)
+		publish_lose(f, 1); /* it would not be true */
+	else
+		publish_record(f, MSG_COVERAGE, c);
 }
 
 static void

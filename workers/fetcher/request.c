@@ -1,6 +1,6 @@
 /* request.c - path and query of an upstream call, out of what was asked.
  *
- * Bars without a start: the upstream would begin today, so a client that asks for "the last 100 bars" would get
+ * Bars and trades without a start: the upstream would begin today, so a client that asks for "the last 100 bars" would get
  * what today has so far. Such a fetch is asked newest first from long ago; the rows are turned round before
  * they are handed on, unless the asker wanted them so. Its page token leads further into the past.
  */
@@ -15,7 +15,7 @@
 /* Before any history the upstream has, or a recording may hold. */
 #define LONG_AGO   "1990-01-01T00:00:00Z"
 
-#define PAGE_BARS  10000
+#define PAGE_ROWS  10000
 #define PAGE_CHAIN 1000
 
 struct request {
@@ -127,10 +127,11 @@ add_symbols(struct request *r, const struct batch *b)
 }
 
 static void
-add_bars(struct request *r, const struct batch *b, const struct msg_fetch *f)
+add_rows(struct request *r, const struct batch *b, const struct msg_fetch *f)
 {
-	add_text(r, "timeframe", f->timeframe);
-	if (b->row->asset == ASSET_STOCK)
+	if (b->row->shape == SHAPE_BARS)
+		add_text(r, "timeframe", f->timeframe);
+	if (b->row->shape == SHAPE_BARS && b->row->asset == ASSET_STOCK)
 		add_text(r, "adjustment", f->adjustment);
 	if (f->start != 0)
 		add_time(r, "start", f->start);
@@ -138,7 +139,7 @@ add_bars(struct request *r, const struct batch *b, const struct msg_fetch *f)
 		add_text(r, "start", LONG_AGO);
 	add_time(r, "end", f->end);
 	add_text(r, "sort", b->newest_first ? "desc" : "asc");
-	add_page(r, b, PAGE_BARS);
+	add_page(r, b, PAGE_ROWS);
 }
 
 static void
@@ -165,11 +166,13 @@ request_path(const struct batch *b, struct buf *out)
 		return r.error;
 	if (b->row->number != ENDPOINT_OPTION_CHAIN)
 		add_symbols(&r, b);
-	if (b->row->shape == SHAPE_BARS)
-		add_bars(&r, b, f);
+	if (shape_is_rows(b->row->shape))
+		add_rows(&r, b, f);
 	if (b->row->number == ENDPOINT_OPTION_CHAIN)
 		add_chain(&r, b, f);
-	if (b->row->asset != ASSET_CRYPTO)
+	/* Upstream takes no feed for the past of options. */
+	if (b->row->asset == ASSET_STOCK ||
+	    (b->row->asset == ASSET_OPTION && !shape_is_rows(b->row->shape)))
 		add_text(&r, "feed", b->feed);
 	return r.error;
 }

@@ -157,7 +157,7 @@ settle_values(struct batch *b, const struct body *body, struct decode *d, struct
 			c->outcome = E_DATA_VALIDATION_ERROR;
 		}
 		if (!batch_repeats_symbol(b, job))
-			publish_gather(f, &job->answer.records, 0);
+			publish_gather(f, &job->answer.records, 0, false);
 	}
 	kept = publish_flush(f, c);
 	while ((job = TAILQ_FIRST(&b->jobs)) != NULL) {
@@ -172,7 +172,7 @@ settle_source(const struct endpoint_row *row, const struct exchange *c)
 {
 	if (c->is_replay)
 		return SOURCE_REPLAY;
-	return row->shape == SHAPE_BARS ? SOURCE_HISTORY : SOURCE_LATEST;
+	return shape_is_rows(row->shape) ? SOURCE_HISTORY : SOURCE_LATEST;
 }
 
 static void
@@ -183,6 +183,7 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 		.shape = b->row->shape,
 		.source = settle_source(b->row, c),
 		.received = c->received_ns,
+		.seen = c->is_replay ? c->replay_ns : c->received_ns,
 		.feed = b->feed,
 		.timeframe = first->timeframe,
 		.adjustment = first->adjustment,
@@ -198,7 +199,7 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 	/* The journal is written here, which takes as long as the disk does. */
 	stats_doing(&b->fetcher->proc->stats, "reading and keeping", b->row->name, first->symbol);
 	stats_patience(&b->fetcher->proc->stats, DISK_PATIENCE_MS);
-	if (b->row->shape == SHAPE_BARS || b->row->number == ENDPOINT_OPTION_CHAIN)
+	if (shape_is_rows(b->row->shape) || b->row->number == ENDPOINT_OPTION_CHAIN)
 		walk_settle(b, body, &d, c);
 	else
 		settle_values(b, body, &d, c);

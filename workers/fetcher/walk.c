@@ -18,8 +18,9 @@ walk_begin(struct batch *b)
 	const struct msg_fetch *f = &TAILQ_FIRST(&b->jobs)->fetch;
 
 	b->rows_max = f->limit == 0 ? ROWS_USUAL : f->limit < ROWS_MAX ? f->limit : ROWS_MAX;
-	b->newest_first = b->row->shape == SHAPE_BARS && (f->start == 0 || f->descending);
+	b->newest_first = shape_is_rows(b->row->shape) && (f->start == 0 || f->descending);
 	b->sealed = true;
+	cover_begin(b);
 	text_copy(b->token, sizeof(b->token), f->page_token);
 }
 
@@ -52,7 +53,7 @@ walk_read(
 	}
 	/* More than was asked for: the token behind them does not lead to the rest, so it is not handed out. */
 	room = b->rows_max - b->rows;
-	if (b->row->shape == SHAPE_BARS && *rows > room) {
+	if (shape_is_rows(b->row->shape) && *rows > room) {
 		records_cut(out, from + room);
 		*rows = room;
 		b->incomplete = b->cut = true;
@@ -67,7 +68,8 @@ walk_finish(struct batch *b, const char *token)
 
 	if (b->cut)
 		token = "";
-	if (b->rows == 0 && token[0] == '\0' && job->fetch.page_token[0] == '\0') {
+	if (b->rows == 0 && token[0] == '\0' && job->fetch.page_token[0] == '\0' &&
+	    !job->fetch.part) {
 		missing_decide(job);
 		return;
 	}
@@ -110,11 +112,14 @@ walk_settle(struct batch *b, const struct body *body, struct decode *d, struct e
 
 	if (r == E_OK || r == E_ABSENT)
 		r = walk_token(b, body, d, token);
-	if (r != E_OK)
+	if (r != E_OK) {
 		c->outcome = r;
-	else
-		publish_gather(b->fetcher, out, from);
+	} else {
+		publish_gather(b->fetcher, out, from, b->newest_first);
+		cover_page(b, out, from, token[0] == '\0' && !b->cut, d);
+	}
 	kept = publish_flush(b->fetcher, c);
+	cover_settle(b);
 	job->answer.source = d->source;
 	job->answer.received = d->received;
 	text_copy(job->answer.feed, sizeof(job->answer.feed), d->feed);

@@ -240,6 +240,26 @@ ask_set_root(struct asking *a, const struct param *p)
 }
 
 static int
+ask_set_session(struct asking *a, const struct param *p)
+{
+	for (enum hours h = HOURS_ALL; h <= HOURS_REGULAR; h++)
+		if (strcmp(p->text, hours_name(h)) == 0) {
+			a->ask->hours = h;
+			return E_OK;
+		}
+	return ask_refuse(a, E_INVALID_PARAMETER, p, "it is neither regular, extended nor all");
+}
+
+static int
+ask_set_gaps(struct asking *a, const struct param *p)
+{
+	if (!is_choice("true|false", p->text))
+		return ask_refuse(a, E_INVALID_PARAMETER, p, "it is neither true nor false");
+	a->ask->gaps = strcmp(p->text, "true") == 0;
+	return E_OK;
+}
+
+static int
 ask_set_lane(struct asking *a, const struct param *p)
 {
 	if (!is_choice("interactive|backfill", p->text))
@@ -265,6 +285,8 @@ static const struct {
 	{ "adjustment", ask_set_adjustment },
 	{ "sort", ask_set_sort },
 	{ "page_token", ask_set_page_token },
+	{ "session", ask_set_session },
+	{ "gaps", ask_set_gaps },
 	{ "lane", ask_set_lane },
 	{ "type", ask_set_type },
 	{ "strike_price_gte", ask_set_strike_min },
@@ -319,7 +341,7 @@ ask_begin(struct ask *ask, const struct question *q, const struct conf *c)
 		.max_age_ns = ASK_ANY_AGE,
 		.fetch = { .endpoint = q->endpoint, .strike_min = NAN, .strike_max = NAN } };
 	(void)text_copy(ask->fetch.feed, sizeof(ask->fetch.feed), feed_default(q, c));
-	if (q->kind == ASK_BARS || q->kind == ASK_CHAIN)
+	if (ask_is_range(q->kind) || q->kind == ASK_CHAIN)
 		ask->fetch.limit = ASK_ROWS_DEFAULT;
 	if (q->kind != ASK_BARS)
 		return;

@@ -104,15 +104,24 @@ compose_whole(struct worker *w, struct buf *out, const char *id, const struct fo
 }
 
 static void
-compose_bars(struct json *j, const struct ask *ask, const struct shown *s)
+compose_range(struct json *j, const struct ask *ask, const struct shown *s)
 {
+	char token[TOKEN_TEXT];
+
 	json_text(j, "symbol", ask->fetch.symbol);
-	json_text(j, "timeframe", ask->fetch.timeframe);
-	json_text_or_null(j, "adjustment", ask->fetch.adjustment);
-	json_raw(j, "bars", shown_data(s), s->data_len);
+	if (ask->kind == ASK_BARS) {
+		json_text(j, "timeframe", ask->fetch.timeframe);
+		json_text_or_null(j, "adjustment", ask->fetch.adjustment);
+	}
+	json_text(j, "session", hours_name(ask->hours));
+	json_raw(j, ask->kind == ASK_BARS ? "bars" : "trades", shown_data(s), s->data_len);
 	json_u64(j, "count", s->count);
+	if (ask->kind == ASK_BARS && ask->gaps)
+		json_raw(j, "gaps", shown_dates(s), s->dates_len);
+	else if (ask->kind == ASK_BARS)
+		json_absent(j, "gaps");
 	json_bool(j, "complete", s->complete);
-	json_raw(j, "next_page_token", shown_token(s), s->token_len);
+	json_text_or_null(j, "next_page_token", token_write(ask, s, token));
 }
 
 static void
@@ -161,8 +170,8 @@ compose_rows(
 		return r;
 	json_begin(&j, out);
 	json_object_open(&j, NULL);
-	if (ask->kind == ASK_BARS)
-		compose_bars(&j, ask, s);
+	if (ask_is_range(ask->kind))
+		compose_range(&j, ask, s);
 	else
 		compose_chain(&j, ask, s);
 	json_object_close(&j);
@@ -179,7 +188,7 @@ int
 compose_found(
     struct worker *w, struct buf *out, const char *id, const struct ask *ask, const struct found *f)
 {
-	if (ask->kind == ASK_BARS || ask->kind == ASK_CHAIN)
+	if (ask_is_range(ask->kind) || ask->kind == ASK_CHAIN)
 		return compose_rows(w, out, id, ask, f);
 	return compose_whole(w, out, id, f);
 }

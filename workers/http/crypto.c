@@ -8,6 +8,8 @@ static const struct question trade = { ENDPOINT_CRYPTO_TRADE, ASK_TRADE, ASSET_C
 	symbol_crypto, NULL };
 static const struct question bars = { ENDPOINT_CRYPTO_BARS, ASK_BARS, ASSET_CRYPTO, symbol_crypto,
 	NULL };
+static const struct question trades = { ENDPOINT_CRYPTO_TRADES, ASK_TRADES, ASSET_CRYPTO,
+	symbol_crypto, NULL };
 
 void
 route_crypto_quote(struct visit *c)
@@ -24,5 +26,11 @@ route_crypto_trade(struct visit *c)
 void
 route_crypto_bars(struct visit *c)
 {
-	single_answer(c, &bars);
+	range_answer(c, &bars);
+}
+
+void
+route_crypto_trades(struct visit *c)
+{
+	range_answer(c, &trades);
 }

@@ -19,6 +19,7 @@ struct worker {
 	struct http_server	*server;
 	struct router		*router;
 	struct lookup		*lookup;
+	struct history		*history;	/* null: no store is read */
 	struct params		 params;	/* of the request in hand */
 	struct buf		 out;		/* body of the answer in hand */
 	struct buf		 openapi;	/* made once */
@@ -93,6 +94,23 @@ bool	ask_knows(const char *name);
 /* Ask for one value, or for one of each symbol of the request's list; answers now or later. */
 void	single_answer(struct visit *, const struct question *);
 void	batch_answer(struct visit *, const struct question *);
+/* Ask for bars or trades of a range: of the store where it is covered, of upstream where it is not. */
+void	range_answer(struct visit *, const struct question *);
+
+/* Tokens of pages: where a walk goes on, bound to the question. */
+#define TOKEN_TEXT 80
+struct token {
+	int64_t		 event;		/* the instant the next page begins in */
+	uint64_t	 skip;		/* rows of it that were given before */
+};
+/* Where the page behind this answer begins; "" when there is none. Returns `out`. */
+const char *token_write(const struct ask *, const struct shown *, char out[TOKEN_TEXT]);
+/* E_INVALID_PARAMETER: no token of this question. */
+int	token_read(const struct ask *, const char *, struct token *) MUST_CHECK;
+/* Rows run from the end on: newest first was asked for, or no beginning was named. */
+bool	ask_runs_down(const struct ask *);
+/* An instant has one row: of stocks and options a bar. */
+bool	ask_has_single_rows(const struct ask *);
 /* What ASK_CLOCK is answered with: the clock the lookup holds now, or that nothing is known. */
 void	market_answer(struct asker *, const struct found *);
 

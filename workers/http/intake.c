@@ -27,6 +27,10 @@ error_without_data(uint64_t endpoint)
 		return E_OPTIONS_CHAIN_UNAVAILABLE;
 	case ENDPOINT_STOCK_BARS:
 	case ENDPOINT_CRYPTO_BARS:
+	case ENDPOINT_OPTION_BARS:
+	case ENDPOINT_STOCK_TRADES:
+	case ENDPOINT_CRYPTO_TRADES:
+	case ENDPOINT_OPTION_TRADES:
 		return E_HISTORICAL_DATA_UNAVAILABLE;
 	default:
 		return E_REAL_DATA_UNAVAILABLE;
@@ -36,6 +40,8 @@ error_without_data(uint64_t endpoint)
 static void
 lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64_t taken)
 {
+	/* A piece of a larger answer is nobody's question. */
+	bool is_part = strstr(key, "|part|") != NULL;
 	struct cached c = { .error = what->error,
 		.retry_ms = what->retry_ms,
 		.shown = what->shown,
@@ -43,7 +49,8 @@ lookup_keep(struct lookup *l, const char *key, const struct outcome *what, int64
 
 	if (what->reason != NULL)
 		(void)text_copy(c.reason, sizeof(c.reason), what->reason);
-	cache_put(l->cache, key, &c, ++l->uses);
+	if (!is_part)
+		cache_put(l->cache, key, &c, ++l->uses);
 }
 
 /* Latest values go to the book; what the client is shown is what the book holds then, the newer
@@ -116,7 +123,9 @@ lookup_take(struct lookup *l, const struct msg_result_end *end, struct assembled
 {
 	struct outcome what = { .error = error_for_client(end->error),
 		.retry_ms = end->retry_ms,
-		.reason = end->reason[0] != '\0' ? end->reason : NULL };
+		.reason = end->reason[0] != '\0' ? end->reason : NULL,
+		.rows = got->rows,
+		.row_count = got->row_count };
 	bool is_ours = end->ticket != 0;
 	int64_t taken = clock_mono();
 
@@ -236,7 +245,7 @@ lookup_peer_up(struct lookup *l, struct peer *p)
 {
 	if (p->role != ROLE_FETCHER)
 		return;
-	p->user = assembly_new();
+	p->user = assembly_new(&l->proc->conf);
 	if (strcmp(p->slot, FETCHER_REST) == 0)
 		waiting_peer_up(l->waiting, p);
 }

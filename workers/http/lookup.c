@@ -1,6 +1,9 @@
 /* lookup.c - book, then L1, then Redis, then the fetcher. */
 #include "lookup.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "clock.h"
 #include "label.h"
 
@@ -10,9 +13,30 @@
 const char *
 cache_way_name(enum cache_way way)
 {
-	static const char *const names[] = { "book", "l1", "miss", "stale", "redis" };
+	static const char *const names[] = { "book", "l1", "miss", "stale", "redis", "store" };
 
 	return names[way];
+}
+
+bool
+ask_is_range(enum ask_kind kind)
+{
+	return kind == ASK_BARS || kind == ASK_TRADES;
+}
+
+/* No part of a fetch's key holds a `#` but the token, which is the last of it and checked before anything is kept
+ * under it. */
+void
+ask_key(const struct ask *a, char out[FETCH_KEY])
+{
+	size_t len;
+
+	fetch_key(&a->fetch, out);
+	if (a->hours == HOURS_ALL && !a->gaps)
+		return;
+	len = strlen(out);
+	(void)snprintf(
+	    out + len, FETCH_KEY - len, "#%s%s", hours_name(a->hours), a->gaps ? "#gaps" : "");
 }
 
 struct lookup *
@@ -45,7 +69,7 @@ lookup_free(struct lookup **lp)
 	mem_free(lp);
 }
 
-static void
+void
 lookup_count(struct lookup *l, enum label_layer layer, enum label_hit hit)
 {
 	metric_add(&l->proc->stats, M_CACHE_REQUESTS, (unsigned)layer, (unsigned)hit, 1);
@@ -108,6 +132,7 @@ lookup_freshness_of_kind(const struct conf *c, enum ask_kind kind)
 	case ASK_CHAIN:
 		return c->freshness_snapshot;
 	case ASK_BARS:
+	case ASK_TRADES:
 		return c->freshness_bars;
 	case ASK_CLOCK:
 		break;
@@ -214,14 +239,26 @@ static void
 found_refuse_empty(const struct ask *a, struct found *f)
 {
 	const struct shown *s = f->what.shown;
-	bool is_rows = a->kind == ASK_BARS || a->kind == ASK_CHAIN;
+	bool is_rows = ask_is_range(a->kind) || a->kind == ASK_CHAIN;
 
-	if (f->what.error != E_OK || s == NULL || !is_rows || s->count > 0 ||
+	if (f->what.error != E_OK || s == NULL || !is_rows || s->count > 0 || !s->complete ||
 	    a->fetch.page_token[0] != '\0')
 		return;
 	f->what.error =
-	    a->kind == ASK_BARS ? E_HISTORICAL_DATA_UNAVAILABLE : E_OPTIONS_CHAIN_UNAVAILABLE;
+	    ask_is_range(a->kind) ? E_HISTORICAL_DATA_UNAVAILABLE : E_OPTIONS_CHAIN_UNAVAILABLE;
 	f->what.shown = NULL;
+}
+
+/* What was old when it was taken in is older now; how long it may be served counts from then. */
+static void
+found_age(struct found *f)
+{
+	const struct shown *s = f->what.shown;
+
+	if (s == NULL || s->aged_ns == 0)
+		return;
+	f->age_ns += s->aged_ns;
+	f->fresh_ns += s->aged_ns;
 }
 
 /* Asking before a refusal is forgotten draws the same one: it says when. */
@@ -234,6 +271,7 @@ found_fill(struct found *f, const struct cached *c, int64_t fresh)
 	f->what.error = c->error;
 	f->what.shown = c->shown;
 	f->what.reason = c->reason[0] != '\0' ? c->reason : NULL;
+	found_age(f);
 	if (c->error != E_OK)
 		f->what.retry_ms = c->retry_ms > left_ms ? c->retry_ms : left_ms;
 }
@@ -246,7 +284,7 @@ lookup_in_cache(struct lookup *l, const struct ask *a, struct found *f)
 	char key[FETCH_KEY];
 	int64_t fresh, age;
 
-	fetch_key(&a->fetch, key);
+	ask_key(a, key);
 	c = cache_find(l->cache, key, ++l->uses);
 	if (c == NULL) {
 		lookup_count(l, LABEL_layer_L1, LABEL_hit_MISS);
@@ -387,7 +425,7 @@ lookup_stale(struct lookup *l, const struct ask *a, struct found *f)
 
 	if (ask_is_latest(a))
 		return lookup_stale_in_book(l, a, limit, &m, f);
-	fetch_key(&a->fetch, key);
+	ask_key(a, key);
 	c = cache_find(l->cache, key, ++l->uses);
 	if (c == NULL || c->error != E_OK || m.now_ns - c->taken_ns >= limit)
 		return false;
@@ -416,6 +454,38 @@ lookup_settle(struct lookup *l, const struct ask *a, const struct outcome *what,
 	    what->shown != NULL ? what->shown->taken_ns : 0);
 	f->what = *what;
 	f->fresh_ns = lookup_freshness(l, a, &m);
+	found_refuse_empty(a, f);
+}
+
+int64_t
+lookup_fresh(const struct lookup *l, const struct ask *a)
+{
+	struct moment m = lookup_moment(l, a->asset);
+
+	return lookup_freshness(l, a, &m);
+}
+
+void
+lookup_put(struct lookup *l, const struct ask *a, struct shown *s)
+{
+	struct cached c = { .error = E_OK, .shown = s, .taken_ns = s->taken_ns };
+	char key[FETCH_KEY];
+
+	ask_key(a, key);
+	cache_put(l->cache, key, &c, ++l->uses);
+	lookup_trim(l);
+}
+
+void
+lookup_found(
+    struct lookup *l, const struct ask *a, enum cache_way way, struct shown *s, struct found *f)
+{
+	struct moment m = lookup_moment(l, a->asset);
+
+	found_begin(f, way, &m, s->taken_ns);
+	f->what.shown = s;
+	f->fresh_ns = lookup_freshness(l, a, &m);
+	found_age(f);
 	found_refuse_empty(a, f);
 }
 

@@ -5,24 +5,34 @@
 
 #include "book.h"
 #include "endpoint.h"
+#include "history.h"
+#include "hours.h"
+#include "label.h"
 #include "proc.h"
 #include "session.h"
 #include "shown.h"
 
-enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE, CACHE_REDIS };
-const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale", "redis" */
+enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE, CACHE_REDIS, CACHE_STORE };
+const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale", "redis", "store" */
 
 /* What a client asks for. */
-enum ask_kind { ASK_QUOTE, ASK_TRADE, ASK_SNAPSHOT, ASK_BARS, ASK_CHAIN, ASK_CLOCK };
+enum ask_kind { ASK_QUOTE, ASK_TRADE, ASK_SNAPSHOT, ASK_BARS, ASK_CHAIN, ASK_CLOCK, ASK_TRADES };
 
 #define ASK_ANY_AGE INT64_C(-1)
 
 struct ask {
 	enum ask_kind	 kind;
 	enum asset	 asset;
-	struct msg_fetch fetch;		/* ticket, lane and timeout are filled in when it is sent */
+	struct msg_fetch fetch;		/* ticket and timeout are filled in when it is sent */
 	int64_t		 max_age_ns;	/* ASK_ANY_AGE: the client does not tighten */
+	enum hours	 hours;		/* ranges: rows within these alone */
+	bool		 gaps;		/* ranges: where it is proven that nothing was traded */
 };
+
+/* Bars or trades of a range of time: range.c's. */
+bool	ask_is_range(enum ask_kind);
+/* What two equal answers have in common: fetch_key(), and what is made of it here. */
+void	ask_key(const struct ask *, char out[FETCH_KEY]);
 
 /* What became of a fetch; borrowed for the call. */
 struct outcome {
@@ -31,6 +41,8 @@ struct outcome {
 	uint64_t	 retry_ms;	/* 0: nothing said */
 	struct shown	*shown;		/* with E_OK, except for a clock */
 	bool		 from_redis;
+	const struct history_row *rows;	/* of a range, as they came */
+	size_t		 row_count;
 };
 
 /* What a client is answered; borrowed for the call. */
@@ -102,7 +114,7 @@ size_t		 waiting_count(const struct waiting *);
 
 /* A result as it arrives, between `result` and `result_end`. One a channel. */
 struct assembly;
-struct assembly	*assembly_new(void);
+struct assembly	*assembly_new(const struct conf *);	/* borrowed */
 void		 assembly_free(struct assembly **);
 void		 assembly_begin(struct assembly *, const struct msg_result *);
 bool		 assembly_is_open(const struct assembly *);
@@ -116,6 +128,8 @@ struct assembled {		/* borrowed from the assembly until the next begin */
 	const struct quote	*quote;	/* latest ones, for the book; null when there was none */
 	const struct trade	*trade;
 	const struct market_clock *clock;
+	const struct history_row *rows;	/* of a range */
+	size_t			 row_count;
 	struct shown		*shown;	/* the caller's; null where there is nothing to keep in L1 */
 };
 /* Closes. E_OK, with *out filled; E_PROTOCOL when it is not the end of what was begun; E_OVERLOADED
@@ -158,6 +172,13 @@ void		 lookup_leave(struct lookup *, struct waiter *);
 /* What the client is answered when a fetch came to this: the value, an older one, or the error. */
 void		 lookup_settle(struct lookup *, const struct ask *, const struct outcome *,
 		    struct found *);
+/* Puts what was made for this question by others than the fetcher into L1. */
+void		 lookup_put(struct lookup *, const struct ask *, struct shown *);
+/* How old an answer to this may be now. */
+int64_t		 lookup_fresh(const struct lookup *, const struct ask *);
+/* What the client is answered with something made right now; an empty range is none. */
+void		 lookup_found(struct lookup *, const struct ask *, enum cache_way, struct shown *, struct found *);
+void		 lookup_count(struct lookup *, enum label_layer, enum label_hit);
 int64_t		 lookup_clock_age(const struct lookup *);
 /* Of the stock market now; crypto is always open. */
 enum session	 lookup_session(const struct lookup *, enum asset);

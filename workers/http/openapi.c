@@ -25,11 +25,14 @@ static const struct {
 	[ROUTE_stock_trade] = { "Trade", false },
 	[ROUTE_stock_snapshot] = { "Snapshot", false },
 	[ROUTE_stock_bars] = { "Bars", false },
+	[ROUTE_stock_trades] = { "Trades", false },
 	[ROUTE_stock_quotes] = { "Batch", false },
 	[ROUTE_stock_quote_post] = { "Quote", false },
 	[ROUTE_stock_quotes_batch] = { "Batch", false },
 	[ROUTE_option_quote] = { "OptionQuote", false },
 	[ROUTE_option_snapshot] = { "OptionSnapshot", false },
+	[ROUTE_option_bars] = { "Bars", false },
+	[ROUTE_option_trades] = { "Trades", false },
 	[ROUTE_option_chain] = { "Chain", false },
 	[ROUTE_option_quote_post] = { "OptionQuote", false },
 	[ROUTE_option_quotes_batch] = { "Batch", false },
@@ -37,6 +40,7 @@ static const struct {
 	[ROUTE_crypto_quote] = { "Quote", false },
 	[ROUTE_crypto_trade] = { "CryptoTrade", false },
 	[ROUTE_crypto_bars] = { "Bars", false },
+	[ROUTE_crypto_trades] = { "Trades", false },
 	[ROUTE_market_status] = { "MarketStatus", false },
 	[ROUTE_health] = { "Health", true },
 	[ROUTE_health_detailed] = { "HealthDetailed", true },
@@ -74,6 +78,13 @@ static const struct schema_field {
 	{                                                                                          \
 		s, "trade_id", "integer?"                                                          \
 	}
+#define BAR_FIELDS(s)                                                                              \
+	{ s, "timestamp", "time" }, { s, "open", "number" }, { s, "high", "number" },              \
+	    { s, "low", "number" }, { s, "close", "number" }, { s, "volume", "number?" },          \
+	    { s, "trade_count", "number?" },                                                       \
+	{                                                                                          \
+		s, "vwap", "number?"                                                               \
+	}
 #define SNAPSHOT_FIELDS(s)                                                                         \
 	{ s, "symbol", "string" }, { s, "latest_trade", "object?" },                               \
 	    { s, "latest_quote", "object?" }, { s, "minute_bar", "Bar?" },                         \
@@ -87,21 +98,39 @@ static const struct schema_field {
 	TRADE_FIELDS("Trade"),
 	TRADE_FIELDS("CryptoTrade"),
 	{ "CryptoTrade", "taker_side", "string?" },
-	{ "Bar", "timestamp", "time" },
-	{ "Bar", "open", "number" },
-	{ "Bar", "high", "number" },
-	{ "Bar", "low", "number" },
-	{ "Bar", "close", "number" },
-	{ "Bar", "volume", "number?" },
-	{ "Bar", "trade_count", "number?" },
-	{ "Bar", "vwap", "number?" },
+	BAR_FIELDS("Bar"),
+	BAR_FIELDS("BarRow"),
+	{ "BarRow", "final", "boolean" },
+	{ "BarRow", "versions", "integer?" },
+	{ "TradeRow", "timestamp", "time" },
+	{ "TradeRow", "price", "number" },
+	{ "TradeRow", "size", "number" },
+	{ "TradeRow", "exchange", "string?" },
+	{ "TradeRow", "conditions", "[string]?" },
+	{ "TradeRow", "tape", "string?" },
+	{ "TradeRow", "trade_id", "integer?" },
+	{ "TradeRow", "taker_side", "string?" },
+	{ "TradeRow", "update", "string?" },
+	{ "TradeRow", "final", "boolean" },
+	{ "Gap", "start", "time" },
+	{ "Gap", "end", "time" },
+	{ "Gap", "intervals", "integer" },
+	{ "Gap", "reason", "string" },
 	{ "Bars", "symbol", "string" },
 	{ "Bars", "timeframe", "string" },
 	{ "Bars", "adjustment", "string?" },
-	{ "Bars", "bars", "[Bar]" },
+	{ "Bars", "session", "string" },
+	{ "Bars", "bars", "[BarRow]" },
 	{ "Bars", "count", "integer" },
+	{ "Bars", "gaps", "[Gap]?" },
 	{ "Bars", "complete", "boolean" },
 	{ "Bars", "next_page_token", "string?" },
+	{ "Trades", "symbol", "string" },
+	{ "Trades", "session", "string" },
+	{ "Trades", "trades", "[TradeRow]" },
+	{ "Trades", "count", "integer" },
+	{ "Trades", "complete", "boolean" },
+	{ "Trades", "next_page_token", "string?" },
 	SNAPSHOT_FIELDS("Snapshot"),
 	SNAPSHOT_FIELDS("OptionSnapshot"),
 	CONTRACT_FIELDS("OptionSnapshot"),

@@ -10,6 +10,11 @@ static const struct question snapshot = { ENDPOINT_OPTION_SNAPSHOT, ASK_SNAPSHOT
 	symbol_option, FEEDS };
 static const struct question chain = { ENDPOINT_OPTION_CHAIN, ASK_CHAIN, ASSET_OPTION, symbol_stock,
 	FEEDS };
+/* Upstream takes no feed for these. */
+static const struct question bars = { ENDPOINT_OPTION_BARS, ASK_BARS, ASSET_OPTION, symbol_option,
+	NULL };
+static const struct question trades = { ENDPOINT_OPTION_TRADES, ASK_TRADES, ASSET_OPTION,
+	symbol_option, NULL };
 
 void
 route_option_quote(struct visit *c)
@@ -45,4 +50,16 @@ void
 route_option_quotes_batch(struct visit *c)
 {
 	batch_answer(c, &quote);
+}
+
+void
+route_option_bars(struct visit *c)
+{
+	range_answer(c, &bars);
+}
+
+void
+route_option_trades(struct visit *c)
+{
+	range_answer(c, &trades);
 }

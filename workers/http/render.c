@@ -86,6 +86,44 @@ render_bar(struct json *j, const struct bar *b)
 	json_f64(j, "vwap", b->vwap);
 }
 
+bool
+bar_is_final(const struct bar *b, int64_t final_after_ns)
+{
+	return b->received - final_after_ns - timeframe_ns(b->timeframe) >= b->event;
+}
+
+bool
+trade_is_final(const struct trade *t, int64_t final_after_ns)
+{
+	return t->received - final_after_ns >= t->event;
+}
+
+void
+render_bar_row(struct json *j, const struct bar *b, bool is_final, unsigned versions)
+{
+	json_object_open(j, NULL);
+	render_bar(j, b);
+	json_bool(j, "final", is_final);
+	if (versions > 0)
+		json_u64(j, "versions", versions);
+	else
+		json_absent(j, "versions");
+	json_object_close(j);
+}
+
+void
+render_trade_row(struct json *j, const struct trade *t, bool is_final)
+{
+	json_object_open(j, NULL);
+	json_time(j, "timestamp", t->event);
+	render_trade(j, t);
+	if (t->asset != ASSET_CRYPTO)
+		json_absent(j, "taker_side");
+	render_code(j, "update", t->update);
+	json_bool(j, "final", is_final);
+	json_object_close(j);
+}
+
 void
 render_contract(struct json *j, const char *option_symbol)
 {

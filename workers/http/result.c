@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 #include "lookup.h"
 #include "mem.h"
@@ -17,6 +18,7 @@
 #define DATES_MAX 4096
 
 struct assembly {
+	const struct conf *conf;
 	bool is_open;
 	bool has_quote, has_trade, has_clock;
 	struct msg_result head;
@@ -30,15 +32,19 @@ struct assembly {
 	struct trade trade;
 	struct market_clock clock;
 	struct snapshot_parts_seen parts; /* of the symbol that is arriving */
-	char (*dates)[DATE_TEXT];	  /* sorted, each once */
+	struct history_row *ranged;	  /* `rows` of them, of a range */
+	size_t ranged_capacity;
+	struct shown_edge first, last;
+	char (*dates)[DATE_TEXT]; /* sorted, each once */
 	size_t date_count, date_capacity;
 };
 
 struct assembly *
-assembly_new(void)
+assembly_new(const struct conf *conf)
 {
 	struct assembly *a = mem_alloc(sizeof(*a));
 
+	a->conf = conf;
 	buf_init(&a->text, ASSEMBLY_BYTES_MAX);
 	return a;
 }
@@ -47,9 +53,13 @@ assembly_new(void)
 static void
 assembly_reset(struct assembly *a)
 {
+	const struct conf *conf = a->conf;
+
 	buf_fini(&a->text);
 	mem_free(&a->dates);
+	mem_free(&a->ranged);
 	memset(a, 0, sizeof(*a));
+	a->conf = conf;
 	buf_init(&a->text, ASSEMBLY_BYTES_MAX);
 }
 
@@ -91,7 +101,7 @@ assembly_is_chain(const struct assembly *a)
 static bool
 assembly_is_rows(const struct assembly *a)
 {
-	return assembly_is_chain(a) || assembly_shape(a) == SHAPE_BARS;
+	return assembly_is_chain(a) || shape_is_rows(assembly_shape(a));
 }
 
 void
@@ -206,11 +216,45 @@ assembly_add_quote(struct assembly *a, const struct quote *q)
 	a->has_quote = true;
 }
 
+/* Kept as it came as well: whoever asked for a piece puts it together with others. */
+static struct history_row *
+assembly_keep_row(struct assembly *a, int64_t event)
+{
+	size_t more = a->ranged_capacity ? a->ranged_capacity * 2 : 64;
+
+	if (a->rows == a->ranged_capacity) {
+		a->ranged = mem_grow(
+		    a->ranged, a->ranged_capacity * sizeof(*a->ranged), more * sizeof(*a->ranged));
+		a->ranged_capacity = more;
+	}
+	if (a->last.event != event)
+		a->last = (struct shown_edge){ .event = event };
+	a->last.rows++;
+	if (a->rows == 0 || a->first.event == event)
+		a->first = (struct shown_edge){ .event = event, .rows = a->first.rows + 1 };
+	a->ranged[a->rows].versions = 0; /* only the store knows of others */
+	return &a->ranged[a->rows++];
+}
+
+static void
+assembly_add_trade_row(struct assembly *a, const struct trade *t)
+{
+	assembly_saw(a, t->event);
+	render_trade_row(&a->json, t, trade_is_final(t, a->conf->history_final_after * CLOCK_MS));
+	assembly_keep_row(a, t->event)->v.trade = *t;
+	if (t->update[0] != '\0')
+		a->quality |= QUALITY_REVISED;
+}
+
 static void
 assembly_add_trade(struct assembly *a, const struct trade *t)
 {
 	struct snapshot_parts_seen *s;
 
+	if (assembly_shape(a) == SHAPE_TRADE_ROWS) {
+		assembly_add_trade_row(a, t);
+		return;
+	}
 	assembly_saw(a, t->event);
 	if (assembly_has_snapshots(a)) {
 		s = parts_of(a, t->symbol);
@@ -225,10 +269,8 @@ static void
 assembly_add_row(struct assembly *a, const struct bar *b)
 {
 	assembly_saw(a, b->event);
-	json_object_open(&a->json, NULL);
-	render_bar(&a->json, b);
-	json_object_close(&a->json);
-	a->rows++;
+	render_bar_row(&a->json, b, bar_is_final(b, a->conf->history_final_after * CLOCK_MS), 0);
+	assembly_keep_row(a, b->event)->v.bar = *b;
 }
 
 static void
@@ -313,6 +355,8 @@ assembly_show(struct assembly *a, const struct msg_result_end *end, struct shown
 		.quality = a->quality,
 		.count = a->rows,
 		.complete = end->complete,
+		.first = a->first,
+		.last = a->last,
 		.page_token = end->page_token };
 	struct buf dates;
 	int r;
@@ -359,6 +403,8 @@ assembly_end(struct assembly *a, const struct msg_result_end *end, struct assemb
 			.shown = shown,
 			.quote = a->has_quote && !assembly_is_chain(a) ? &a->quote : NULL,
 			.trade = a->has_trade && !assembly_is_chain(a) ? &a->trade : NULL,
-			.clock = a->has_clock ? &a->clock : NULL };
+			.clock = a->has_clock ? &a->clock : NULL,
+			.rows = a->ranged,
+			.row_count = a->ranged != NULL ? a->rows : 0 };
 	return r;
 }

@@ -12,6 +12,8 @@ worker_open(struct worker *w, struct proc *p)
 	w->proc = p;
 	w->router = router_new();
 	w->lookup = lookup_new(p);
+	if (p->conf.history_wait > 0)
+		w->history = history_open(p->loop, &p->conf);
 	w->started_ns = clock_wall();
 	w->time_ms = -1;
 	/* The longest request line, unescaped, with a NUL behind each part of it. */
@@ -26,6 +28,7 @@ worker_open(struct worker *w, struct proc *p)
 void
 worker_close(struct worker *w)
 {
+	history_close(&w->history);
 	lookup_free(&w->lookup);
 	router_free(&w->router);
 	params_fini(&w->params);

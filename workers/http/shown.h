@@ -8,6 +8,12 @@
 #include "json_write.h"
 #include "value.h"
 
+/* An end of the rows of a range: an instant, and how many of the rows are of it. */
+struct shown_edge {
+	int64_t		 event;
+	uint64_t	 rows;
+};
+
 /* What metadata says of a value or a result. */
 struct shown_facts {
 	uint64_t	 source;	/* enum source; 0: null */
@@ -18,6 +24,8 @@ struct shown_facts {
 	uint64_t	 count;		/* rows of bars and chains */
 	bool		 complete;
 	const char	*page_token;	/* "" is null */
+	struct shown_edge first, last;	/* of ranges */
+	int64_t		 aged_ns;
 };
 
 /* Text lies in one block: data, then the three parts of the metadata between which the parts
@@ -32,13 +40,15 @@ struct shown {
 	unsigned	 quality;
 	uint64_t	 count;
 	bool		 complete;
+	struct shown_edge first, last;	/* of ranges: where a next page begins */
+	int64_t		 aged_ns;	/* since it was received, at its intake */
 	char		 feed[16];
 	size_t		 bytes;		/* of the whole block */
 	size_t		 data_len;	/* an object, or the array of bars or contracts */
 	size_t		 head_len;	/* ,"metadata":{"data_source":"x","feed":"y","cache":" */
 	size_t		 middle_len;	/* ","event_time":"t","received_at":"t","data_freshness_seconds": */
 	size_t		 tail_len;	/* ","quality":[...]}} */
-	size_t		 dates_len;	/* array of the expiration dates of a chain */
+	size_t		 dates_len;	/* array of the expiration dates of a chain, or of a range's gaps */
 	size_t		 token_len;	/* next_page_token as JSON */
 	char		 text[];
 };
@@ -76,6 +86,12 @@ struct snapshot_parts_seen {
 void	render_quote(struct json *, const struct quote *);
 void	render_trade(struct json *, const struct trade *);
 void	render_bar(struct json *, const struct bar *);
+/* A row of a range, with what is known of its state. versions: different ones that were received; 0: not known. */
+void	render_bar_row(struct json *, const struct bar *, bool is_final, unsigned versions);
+void	render_trade_row(struct json *, const struct trade *, bool is_final);
+/* A row that was received so long after its interval's end counts as final. */
+bool	bar_is_final(const struct bar *, int64_t final_after_ns);
+bool	trade_is_final(const struct trade *, int64_t final_after_ns);
 void	render_contract(struct json *, const char *symbol);	/* nothing when it is no contract */
 void	render_snapshot(struct json *, enum asset, const struct snapshot_parts_seen *);
 /* `"quality":[...]` and such. */

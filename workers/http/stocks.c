@@ -13,6 +13,8 @@ static const struct question snapshot = { ENDPOINT_STOCK_SNAPSHOT, ASK_SNAPSHOT,
 	symbol_stock, FEEDS_LATEST };
 static const struct question bars = { ENDPOINT_STOCK_BARS, ASK_BARS, ASSET_STOCK, symbol_stock,
 	FEEDS_HISTORY };
+static const struct question trades = { ENDPOINT_STOCK_TRADES, ASK_TRADES, ASSET_STOCK,
+	symbol_stock, FEEDS_HISTORY };
 
 void
 route_stock_quote(struct visit *c)
@@ -41,7 +43,13 @@ route_stock_snapshot(struct visit *c)
 void
 route_stock_bars(struct visit *c)
 {
-	single_answer(c, &bars);
+	range_answer(c, &bars);
+}
+
+void
+route_stock_trades(struct visit *c)
+{
+	range_answer(c, &trades);
 }
 
 void

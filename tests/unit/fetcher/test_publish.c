@@ -113,7 +113,7 @@ Test(publish, records_are_counted_once_they_are_flushed)
 	struct records one = { 0 };
 
 	records_add(&one, MSG_QUOTE);
-	publish_gather(&k->fetcher, &one, 0);
+	publish_gather(&k->fetcher, &one, 0, false);
 	cr_expect_eq(k->fetcher.counted[LABEL(kind, QUOTE)], 0);
 	records_fini(&one);
 	fake_answer(k, fake_open(k), 200, SNAPSHOT);

@@ -42,7 +42,10 @@ stage_open(struct stage *s)
 {
 	int rw, ro;
 
+	bool with_history = s->with_history;
+
 	memset(s, 0, sizeof(*s));
+	s->with_history = with_history;
 	on_stage = s;
 	s->wall = STAGE_WALL;
 	s->mono = INT64_C(1000) * CLOCK_SEC;
@@ -57,6 +60,7 @@ stage_open(struct stage *s)
 	s->proc.loop = loop_new();
 	conf_defaults(&s->proc.conf);
 	strcpy(s->proc.conf.state_dir, "/");
+	s->proc.conf.history_wait = s->with_history ? 250 : 0;
 	s->proc.stats.mine = s->http;
 	s->proc.stats.all = s->board;
 	worker_open(&s->worker, &s->proc);

@@ -17,6 +17,7 @@ struct stage {
 	struct peer fetcher;
 	struct msg_fetch sent[STAGE_SENT];
 	size_t sent_count;
+	bool with_history; /* set before stage_open: range.c finds a store, a fake one */
 	bool is_unsure; /* errors told next are no verdict of upstream's */
 	int send_error; /* what the next sends come to */
 	int64_t wall, mono;

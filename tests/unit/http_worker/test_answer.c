@@ -221,13 +221,15 @@ Test(answer, bars_are_the_golden_body)
 	lookup_on_bar(&stage.fetcher, &b, stage.worker.lookup);
 	lookup_on_result_end(&stage.fetcher, &end, stage.worker.lookup);
 	cr_expect_str_eq(r->answer,
-	    "{\"data\":{\"symbol\":\"AAPL\",\"timeframe\":\"1Day\",\"adjustment\":\"raw\",\"bars\":"
-	    "["
+	    "{\"data\":{\"symbol\":\"AAPL\",\"timeframe\":\"1Day\",\"adjustment\":\"raw\","
+	    "\"session\":\"all\","
+	    "\"bars\":["
 	    "{\"timestamp\":\"2023-11-14T22:13:20Z\",\"open\":1.5,\"high\":2,\"low\":0.0000001,"
 	    "\"close\":1.75,"
-	    "\"volume\":123456789012,\"trade_count\":null,\"vwap\":1.6000001}],\"count\":1,"
+	    "\"volume\":123456789012,\"trade_count\":null,\"vwap\":1.6000001,"
+	    "\"final\":false,\"versions\":null}],\"count\":1,\"gaps\":null,"
 	    "\"complete\":false,"
-	    "\"next_page_token\":\"dG9r\\\"ZW4\"},"
+	    "\"next_page_token\":\"h1.1f36b88c12111661.1699999999999999999.0\"},"
 	    "\"metadata\":{\"data_source\":\"alpaca_historical\",\"feed\":\"iex\",\"cache\":"
 	    "\"miss\","
 	    "\"timestamp\":\"2023-11-14T22:13:20.000Z\",\"event_time\":\"2023-11-14T22:13:20Z\","

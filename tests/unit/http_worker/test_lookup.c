@@ -361,13 +361,20 @@ Test(lookup, an_older_tick_does_not_undo_a_newer_one)
 Test(lookup, bars_without_a_row_are_no_data_unless_they_end_a_walk)
 {
 	struct http_request *r = expect_asked(&stage, BARS);
+	struct ask of = { .kind = ASK_BARS, .asset = ASSET_STOCK, .fetch = *last_sent(&stage) };
+	struct shown *shown = shown_new(
+	    &(struct shown_facts){ .feed = "", .first = { STAGE_WALL, 1 } }, "", 0, NULL, 0);
+	char token[TOKEN_TEXT], target[200];
 
 	tell_bars(&stage, last_sent(&stage), 0);
 	expect_error(r, 404, "HISTORICAL_DATA_UNAVAILABLE");
 	r = get(&stage, BARS);
 	expect_error(r, 404, "HISTORICAL_DATA_UNAVAILABLE");
 	cr_expect_eq(stage.sent_count, 1, "the emptiness is remembered");
-	r = expect_asked(&stage, BARS "?page_token=abc");
+	(void)snprintf(
+	    target, sizeof(target), BARS "?page_token=%s", token_write(&of, shown, token));
+	shown_put(&shown);
+	r = expect_asked(&stage, target);
 	tell_bars(&stage, last_sent(&stage), 0);
 	cr_expect_eq(r->status, 200);
 	cr_expect_str_eq(member(r, "data.bars"), "[]");

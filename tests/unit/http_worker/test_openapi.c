@@ -126,7 +126,7 @@ Test(openapi, has_the_fields_of_real_answers)
 	r = get(&stage, "/api/v1/stocks/AAPL/bars");
 	tell_bars(&stage, &stage.sent[stage.sent_count - 1], 1);
 	expect_same_fields("Bars", at(r->json, "data"));
-	expect_same_fields("Bar", at(r->json, "data.bars.0"));
+	expect_same_fields("BarRow", at(r->json, "data.bars.0"));
 	ask_free(r);
 	r = get(&stage, "/none");
 	expect_same_fields("Error", r->json);

@@ -49,8 +49,9 @@ Test(waiting, identical_questions_share_one_fetch)
 Test(waiting, different_questions_do_not)
 {
 	static const char *const targets[] = { BARS "?limit=1", BARS "?limit=2",
-		BARS "?limit=1&sort=desc", BARS "?limit=1&feed=sip", BARS "?limit=1&page_token=x",
-		"/api/v1/options/AAPL/chain", "/api/v1/options/AAPL/chain?type=call",
+		BARS "?limit=1&sort=desc", BARS "?limit=1&feed=sip",
+		BARS "?limit=1&start=2020-01-01", "/api/v1/options/AAPL/chain",
+		"/api/v1/options/AAPL/chain?type=call",
 		"/api/v1/options/AAPL/chain?strike_price_gte=0" };
 	struct http_request *r[8];
 

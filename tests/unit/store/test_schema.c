@@ -57,7 +57,7 @@ Test(schema, columns_are_the_fields_of_the_descriptors)
 		cr_expect_str_eq(help_ask(sql), "journal_source,journal_sequence");
 		tables++;
 	}
-	cr_expect_eq(tables, 7);
+	cr_expect_eq(tables, 8);
 }
 
 Test(schema, is_noted_in_its_table_and_opening_again_changes_nothing)

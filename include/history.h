@@ -1,0 +1,90 @@
+/* history.h - the past of one series, read from a store: rows, and how far they are known to be all there were.
+ *
+ * The store is read behind the loop's back, or by it without waiting; the hook is called from the loop, once, and
+ * never from within history_ask. A row is answered only out of coverage that is trusted:
+ *
+ *   final      received later than `final_after` behind the interval's end: for good
+ *   not final  as long as it is younger than `fresh`
+ *   adjusted   (stock bars that are not raw) besides that until the next midnight in New York, as splits and
+ *              dividends change all earlier rows with a trading day; and void when a later call of the same day
+ *              gave another value for a row of an earlier day
+ *
+ * and coverage only counts when the store holds as many rows of that call as it speaks of: rows that were put out,
+ * refused by a database or lost with a damaged record are missed, and the range is a hole again. Of several calls
+ * that cover an instant the newest answers for it.
+ */
+#ifndef HISTORY_H
+#define HISTORY_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "err.h"
+#include "hours.h"
+#include "loop.h"
+#include "value.h"
+
+#define HISTORY_WHY	 200
+#define HISTORY_ROWS_MAX 10000	/* of one answer */
+
+struct history_series {
+	enum covered	 what;
+	enum asset	 asset;
+	char		 symbol[32], feed[16];
+	char		 timeframe[12], adjustment[32];	/* bars */
+};
+
+struct history_row {
+	union {
+		struct bar   bar;
+		struct trade trade;
+	}		 v;
+	/* Different states received of this row, the running interval's left out; 0: there were too many to look
+	 * at. */
+	unsigned	 versions;
+};
+
+struct history_question {
+	struct history_series series;
+	int64_t		 start, end;	/* inclusive */
+	bool		 descending;	/* rows from the end on, newest first */
+	/* The start may lie within an interval, and what upstream gives for it counts; false: it is an end of a hole
+	 * or of a page. */
+	bool		 start_is_asked;
+	uint64_t	 skip;		/* rows of the first instant that were given before */
+	size_t		 limit;		/* 1 to HISTORY_ROWS_MAX */
+	enum hours	 hours;		/* stocks, intraday: only rows within these */
+	int64_t		 now_ns, fresh_ns, final_after_ns;
+	int64_t		 wait_ms;
+};
+
+struct history_answer {		/* borrowed for the call */
+	int		 error;		/* E_OK, or E_STORE with `why`; E_OVERLOADED: not asked */
+	char		 why[HISTORY_WHY];
+	/* Rows in the order asked for, of the part that is proven from the beginning on (the end, descending). */
+	struct history_row *rows;
+	size_t		 count;
+	bool		 full;		/* the limit was reached and there is more */
+	/* That part ends here, inclusive; before the start (behind the end, descending): nothing is proven. */
+	int64_t		 reach;
+	int64_t		 next;		/* the hole behind it ends before here; equal to reach: there is none */
+	unsigned	 holes;		/* in all of the range */
+	int64_t		 oldest_ns;	/* received time of the oldest call it rests on; 0 without any */
+};
+
+typedef void history_hook(const struct history_answer *, void *owner);
+
+struct history;
+struct history_ticket;		/* of a question under way; gone when its hook is called */
+
+/* Never fails: what cannot be read now is tried again with later questions. */
+struct history	*history_open(struct loop *, const struct conf *);
+void		 history_close(struct history **);	/* hooks of what is under way are not called */
+const char	*history_store(const struct history *);	/* "sqlite", "postgres" */
+/* E_OVERLOADED: the queue is full or the breaker open; the hook is not called then. */
+int		 history_ask(struct history *, const struct history_question *, history_hook *, void *owner,
+		    struct history_ticket **) MUST_CHECK;
+void		 history_cancel(struct history_ticket *);
+
+#endif /* HISTORY_H */

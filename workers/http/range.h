@@ -1,0 +1,35 @@
+/* range.h - an answer with bars or trades in the making, and how it is shown. Room header. */
+#ifndef RANGE_H
+#define RANGE_H
+#include "http_worker.h"
+
+#define RANGE_FETCHES_MAX 32	/* for one answer: more holes than that and a page ends early */
+
+struct range {
+	struct pending	 pending;	/* first: the request's tag */
+	struct waiter	 waiter;
+	struct asker	 asker;
+	struct ask	 ask, part;	/* the client's; of the fetch under way */
+	struct history_ticket *ticket;
+	int64_t		 asked_ns;	/* the store, monotonic */
+	bool		 down;		/* from the end of the range on */
+	bool		 plain;		/* the fetch under way is the client's own question */
+	bool		 unstored;	/* the store is not asked (any more) */
+	size_t		 limit;
+	int64_t		 low, high;	/* what is left of the range, inclusive */
+	uint64_t	 skip;		/* rows of its first instant that were given */
+	bool		 more;		/* the page is over before the range is */
+	unsigned	 fetches;
+	int64_t		 oldest_ns;	/* received; 0: nothing yet */
+	struct history_row *rows;	/* in the order of the walk */
+	size_t		 count, capacity;
+	struct {
+		int64_t	 start, end;
+	}		 proven[RANGE_FETCHES_MAX + 2];	/* by the store, in the order of the walk */
+	unsigned	 proven_count;
+};
+
+/* The answer's data. E_OVERLOADED: it is too large. */
+int	range_show(struct range *, struct shown **) MUST_CHECK;
+
+#endif /* RANGE_H */

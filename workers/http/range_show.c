@@ -1,0 +1,190 @@
+/* range_show.c - rows of a range as JSON, and the intervals in which nothing was traded. */
+#include <string.h>
+
+#include "range.h"
+#include "symbol.h"
+
+/* Runs of empty intervals in one answer; rows and days bound them, and this. */
+#define GAPS_MAX 20000
+
+struct gaps {
+	struct json *json;
+	const struct range *range;
+	enum hours hours;
+	int64_t length; /* of an interval */
+	unsigned count;
+};
+
+/* Rows in order of time, whichever way the walk went. */
+static const struct history_row *
+row_at(const struct range *r, size_t i)
+{
+	return &r->rows[r->down ? r->count - 1 - i : i];
+}
+
+/* As the client sees them. */
+static const struct history_row *
+row_shown(const struct range *r, size_t i)
+{
+	return &r->rows[r->down && !r->ask.fetch.descending ? r->count - 1 - i : i];
+}
+
+static void
+gap_write(struct gaps *g, int64_t first, int64_t last)
+{
+	if (g->count++ >= GAPS_MAX)
+		return;
+	json_object_open(g->json, NULL);
+	json_time(g->json, "start", first);
+	json_time(g->json, "end", last);
+	json_u64(g->json, "intervals", (uint64_t)((last - first) / g->length) + 1);
+	json_text(g->json, "reason", "no_trade");
+	json_object_close(g->json);
+}
+
+/* The first interval's begin at or after `ns`; a window of trading begins with one. */
+static int64_t
+interval_next(const struct gaps *g, int64_t ns)
+{
+	int64_t rest = ns % g->length;
+
+	return rest == 0 ? ns : ns - rest + g->length;
+}
+
+/* Intervals that begin in [from, to], by sessions. */
+static void
+gap_split(struct gaps *g, int64_t from, int64_t to)
+{
+	int64_t end;
+
+	for (from = hours_next(g->hours, interval_next(g, from)); from <= to && g->count < GAPS_MAX;
+	     from = hours_next(g->hours, interval_next(g, end))) {
+		end = hours_end(g->hours, from);
+		if (end > to)
+			end = to + 1;
+		from = interval_next(g, from);
+		if (from < end)
+			gap_write(g, from, end - 1 - (end - 1) % g->length);
+		if (end > to)
+			return;
+	}
+}
+
+/* Only where the store has proof: what was fetched just now has none yet. */
+static void
+gap_prove(struct gaps *g, int64_t from, int64_t to)
+{
+	const struct range *r = g->range;
+	unsigned n = r->proven_count, at;
+	int64_t low, high;
+
+	for (unsigned i = 0; i < n && from <= to; i++) {
+		at = r->down ? n - 1 - i : i;
+		low = r->proven[at].start > from ? r->proven[at].start : from;
+		high = r->proven[at].end < to ? r->proven[at].end : to;
+		if (low <= high)
+			gap_split(g, low, high);
+	}
+}
+
+/* Before the first row, between rows, behind the last, as far as this page went. */
+static void
+gaps_write(struct range *r, struct json *j)
+{
+	struct gaps g = { .json = j, .range = r, .length = timeframe_ns(r->ask.fetch.timeframe) };
+	int64_t from = INT64_MIN, event;
+
+	g.hours = r->ask.hours;
+	if (g.hours == HOURS_ALL && r->ask.asset == ASSET_STOCK)
+		g.hours = HOURS_EXTENDED;
+	if (r->ask.asset == ASSET_OPTION)
+		g.hours = HOURS_REGULAR;
+	json_array_open(j, NULL);
+	for (size_t i = 0; i < r->count; i++) {
+		event = row_at(r, i)->v.bar.event;
+		gap_prove(&g, from, event - 1);
+		from = event + 1;
+	}
+	gap_prove(&g, from, INT64_MAX);
+	json_array_close(j);
+}
+
+static void
+rows_write(struct range *r, struct json *j, struct shown_facts *f)
+{
+	int64_t final_after = r->asker.worker->proc->conf.history_final_after * CLOCK_MS;
+	const struct history_row *row;
+	int64_t newest = INT64_MIN;
+
+	json_array_open(j, NULL);
+	for (size_t i = 0; i < r->count; i++) {
+		row = row_shown(r, i);
+		if (r->ask.kind == ASK_BARS) {
+			render_bar_row(
+			    j, &row->v.bar, bar_is_final(&row->v.bar, final_after), row->versions);
+			if (row->versions > 1)
+				f->quality |= QUALITY_REVISED;
+		} else {
+			render_trade_row(
+			    j, &row->v.trade, trade_is_final(&row->v.trade, final_after));
+			if (row->v.trade.update[0] != '\0')
+				f->quality |= QUALITY_REVISED;
+		}
+		if (r->ask.kind == ASK_BARS ? row->v.bar.received > newest
+					    : row->v.trade.received > newest) {
+			newest =
+			    r->ask.kind == ASK_BARS ? row->v.bar.received : row->v.trade.received;
+			f->source =
+			    r->ask.kind == ASK_BARS ? row->v.bar.source : row->v.trade.source;
+		}
+	}
+	json_array_close(j);
+}
+
+static void
+facts_begin(const struct range *r, struct shown_facts *f)
+{
+	const struct history_row *newest;
+	int64_t now = clock_wall();
+
+	*f = (struct shown_facts){ .feed = r->ask.fetch.feed,
+		.received_ns = r->oldest_ns,
+		.count = r->count,
+		.complete = !r->more,
+		.page_token = "" };
+	f->first.event = f->last.event = r->down ? r->high : r->low;
+	f->first.rows = f->last.rows = r->skip;
+	if (r->oldest_ns != 0 && now > r->oldest_ns)
+		f->aged_ns = now - r->oldest_ns;
+	if (r->count == 0)
+		return;
+	newest = row_at(r, r->count - 1);
+	f->event_ns = r->ask.kind == ASK_BARS ? newest->v.bar.event : newest->v.trade.event;
+}
+
+int
+range_show(struct range *r, struct shown **out)
+{
+	struct shown_facts f;
+	struct buf rows, gaps;
+	struct json j;
+	int error;
+
+	facts_begin(r, &f);
+	buf_init(&rows, ASSEMBLY_BYTES_MAX);
+	buf_init(&gaps, ASSEMBLY_BYTES_MAX);
+	json_begin(&j, &rows);
+	rows_write(r, &j, &f);
+	error = json_end(&j);
+	if (error == E_OK && r->ask.gaps) {
+		json_begin(&j, &gaps);
+		gaps_write(r, &j);
+		error = json_end(&j);
+	}
+	if (error == E_OK)
+		*out =
+		    shown_new(&f, buf_data(&rows), buf_len(&rows), buf_data(&gaps), buf_len(&gaps));
+	buf_fini(&rows);
+	buf_fini(&gaps);
+	return error == E_OK ? E_OK : E_OVERLOADED;
+}
