@@ -17,7 +17,7 @@ import kernel  # noqa: E402
 DEMO = ROOT / "recordings/matplotlib-daily"
 FULL = os.environ.get("OPITIOS_FULL") == "1"
 FAULTS, RECORDS = (120, 1_000_000) if FULL else (24, 60_000)
-TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks")
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "coverage")
 SETTINGS = ("--supervisor.stable_after=10ms", "--supervisor.fail_deaths=1000", "--supervisor.restart_floor=20ms",
             "--supervisor.restart_ceiling=200ms", "--journal.segment_bytes=1M", "--postgres.connect_timeout=1s", "--postgres.timeout=2s",
             "--upstream.budget_per_minute=100000")
