@@ -87,11 +87,12 @@ def test_journals_are_listed_printed_and_verified_while_they_are_written(scene):
 
 
 def test_recording_keeps_what_is_stored_and_makes_room_for_what_is_new(scene):
-    r, g = scene.pair(DEMO, settings=("--freshness.bars=0", "--freshness.closed=0", "--journal.segment_bytes=16k",
-                                      "--journal.max_bytes=128k", "--journal.record=true", "--journal.sync_interval=50ms"))
-    for n in range(27):
-        equal(g.ask(f"/api/v1/stocks/GOOG/bars?limit={60 + n}").status, 200, "status")
-        if n % 9 == 8:
+    r, g = scene.pair(EVERY, settings=("--journal.segment_bytes=16k", "--journal.max_bytes=128k", "--journal.record=true",
+                                       "--journal.sync_interval=50ms"))
+    stand(r)
+    for n in range(210):
+        equal(g.ask("/api/v1/stocks/AAPL/snapshot?max_age_seconds=0").status, 200, "status")
+        if n % 70 == 69:
             wait_for(lambda: g.metric("opitios_journal_bytes") - g.metric("opitios_journal_kept_bytes") < 20000, 10, "the store's word")
     equal(g.metric("opitios_journal_dropped_total"), 0, "records dropped although stored ones could go")
     wait_for(lambda: g.metric("opitios_journal_kept_bytes") > 60000, 5, "recorded segments")
