@@ -63,8 +63,8 @@ def test_health_names_every_worker_and_check(scene):
 
     def settled():
         d = g.ask("/api/v1/health/detailed").json
-        return d if all(c["status"] == "healthy" for c in d["checks"].values()) else None
-    d = wait_for(settled, 15, "every check to be healthy")
+        return d if d["status"] == "healthy" and all(c["status"] == "healthy" for c in d["checks"].values()) else None
+    d = wait_for(settled, 15, "everything to be healthy")
     equal(d["status"], "healthy", d)
     equal(sorted(w["slot"] for w in d["workers"]), ["cache-writer", "fetcher-rest", "http-0", "http-1"])
     for w in d["workers"]:
