@@ -166,7 +166,8 @@ conf_check(struct conf *c, char why[CONF_ERROR])
 		return conf_contradict(
 		    "alpaca.key", "alpaca.secret", "is not set, and is needed beside", why);
 	if (c->postgres_read_url[0] == '\0')
-		(void)text_copy(c->postgres_read_url, sizeof(c->postgres_read_url), c->postgres_url);
+		(void)text_copy(
+		    c->postgres_read_url, sizeof(c->postgres_read_url), c->postgres_url);
 	if (c->main_debug)
 		(void)text_copy(c->log_level, sizeof(c->log_level), "debug");
 	return E_OK;

@@ -33,6 +33,27 @@ option_of(const PQconninfoOption *options, const char *name)
 	return "";
 }
 
+/* Words of a list with commas, each empty or 1 to 65535. */
+static bool
+ports_are_valid(const char *list)
+{
+	char *end;
+	long port;
+
+	for (;;) {
+		if (*list != ',' && *list != '\0') {
+			port = strtol(list, &end, 10);
+			if (!isdigit((unsigned char)*list) || port < 1 || port > UINT16_MAX)
+				return false;
+			list = end;
+		}
+		if (*list == '\0')
+			return true;
+		if (*list++ != ',')
+			return false;
+	}
+}
+
 int
 store_postgres_check(const char *url, char why[STORE_WHY])
 {
@@ -46,6 +67,11 @@ store_postgres_check(const char *url, char why[STORE_WHY])
 		    "with "
 		    "special characters of the password as %XX");
 		PQfreemem(error);
+		return E_CONFIG;
+	}
+	if (!ports_are_valid(option_of(options, "port"))) {
+		(void)text_copy(why, STORE_WHY, "names a port that is none");
+		PQconninfoFree(options);
 		return E_CONFIG;
 	}
 	PQconninfoFree(options);
