@@ -50,6 +50,23 @@ Test(postgres, what_cannot_be_connected_to_is_told_in_one_line_without_the_passw
 	cr_expect(strstr(help.why, "s3cret") == NULL && help.why[0] != '\0', "%s", help.why);
 }
 
+Test(postgres, names_are_looked_up_and_one_that_is_not_known_is_told)
+{
+	struct store *store;
+	char url[400];
+
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@localhost:1/x"), E_STORE);
+	cr_expect(strstr(help.why, "connection refused at localhost:1") != NULL, "%s", help.why);
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@nowhere.invalid:1/x"), E_STORE);
+	cr_expect(strstr(help.why, "host nowhere.invalid: ") != NULL, "%s", help.why);
+	snprintf(url, sizeof(url), "%s,nowhere.invalid,localhost&port=5432,1,1", help_file);
+	help_options.where = url;
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(help_try_open(&store), E_OK, "%s", help.why);
+		help_kind->close(&store);
+	}
+}
+
 Test(postgres, a_role_that_may_not_make_tables_is_told)
 {
 	help_do("CREATE ROLE poor LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
@@ -279,22 +296,29 @@ value_of(const struct pg_options *o, const char *name)
 	return value;
 }
 
+static void
+make(struct pg_options *o, const char *url, unsigned attempt)
+{
+	pg_options_make(o, url, attempt, 5000);
+	pg_options_end(o);
+}
+
 Test(postgres_url, of_several_hosts_each_is_tried_first_in_its_turn)
 {
 	static const char url[] = "postgresql://u@a:1,b:2,c:3/db";
 	struct pg_options o;
 
-	pg_options_make(&o, url, 1, 5000);
+	make(&o, url, 1);
 	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
-	pg_options_make(&o, url, 2, 5000);
+	make(&o, url, 2);
 	cr_expect_str_eq(value_of(&o, "host"), "b,c,a");
 	cr_expect_str_eq(value_of(&o, "port"), "2,3,1");
-	pg_options_make(&o, url, 3, 5000);
+	make(&o, url, 3);
 	cr_expect_str_eq(value_of(&o, "host"), "c,a,b");
-	pg_options_make(&o, url, 4, 5000);
+	make(&o, url, 4);
 	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
 	cr_expect_str_eq(value_of(&o, "target_session_attrs"), "read-write");
-	pg_options_make(&o, "postgresql://u@a,b/db?port=7", 2, 5000);
+	make(&o, "postgresql://u@a,b/db?port=7", 2);
 	cr_expect_str_eq(value_of(&o, "host"), "b,a");
 	cr_expect_str_eq(value_of(&o, "port"), "7");
 }
