@@ -244,7 +244,10 @@ DO $$
 DECLARE
 	hypertables boolean := false;
 BEGIN
-	IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') THEN
+	-- Without being preloaded it would end the connection and not only the statement; preloaded it has settings.
+	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') OR
+	   (EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') AND
+	    current_setting('timescaledb.max_background_workers', true) IS NOT NULL) THEN
 		BEGIN
 			CREATE EXTENSION IF NOT EXISTS timescaledb;
 			hypertables := true;

@@ -241,6 +241,30 @@ Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "6");
 }
 
+/* Not the real extension: functions of its names and parameters, which note what they are asked for. */
+Test(postgres, where_there_are_hypertables_they_are_used)
+{
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	help_do("CREATE TABLE asked (what text); CREATE TABLE sample (event bigint);"
+		"CREATE FUNCTION create_hypertable(relation regclass, time_column_name name, "
+		"chunk_time_interval "
+		"anyelement) RETURNS void LANGUAGE sql AS $$ INSERT INTO asked VALUES "
+		"(format('make %s %s %s', $1, $2, "
+		"$3)) $$;"
+		"CREATE FUNCTION drop_chunks(relation regclass, older_than bigint) RETURNS SETOF "
+		"text LANGUAGE sql AS $$ "
+		"INSERT INTO asked VALUES (format('drop %s %s', $1, $2)) RETURNING what $$;"
+		"SELECT history_cut('sample', 604800000000000, true); SELECT "
+		"partition_ensure('sample', 0, 604800000000000);"
+		"SELECT history_trim('sample', 'event', 1700000000123456789)");
+	cr_expect_str_eq(help_ask("SELECT string_agg(what, ', ') FROM asked"),
+	    "make sample event 604800000000000, drop sample 1700000000123456789");
+	cr_expect_str_eq(
+	    help_ask("SELECT count(*) FROM pg_inherits WHERE inhparent = 'sample'::regclass"), "0");
+}
+
 Test(postgres, the_next_batch_is_filled_while_one_is_unanswered)
 {
 	struct store *store = help_open();
