@@ -207,7 +207,10 @@ put_master_files(FILE *out)
 	put_manual_entry(out, "<state.dir>/http.address", "", "Where clients connect, as bound.");
 	put_manual_entry(out, "<state.dir>/journal/", "",
 	    "What the upstream said and the store has not kept yet.");
-	put_manual_entry(out, "<state.dir>/history.sqlite", "", "The history store.");
+	put_manual_entry(out, "<state.dir>/history.sqlite", "",
+	    "The history store, unless postgres.url is set.");
+	put_manual_entry(out, "<state.dir>/node", "",
+	    "What tells this node's records from those of others in a PostgreSQL they share.");
 	put_manual_entry(
 	    out, "<state.dir>/crashes/", "", "A report of each process that died unasked.");
 }

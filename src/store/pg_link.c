@@ -16,7 +16,7 @@
 
 #define CHUNK	    (64 * 1024) /* of COPY data encoded at once */
 #define CHUNK_ROOM  (CHUNK + 16 * 1024)
-#define RESOLVER_MS 30000 /* libpq looks names up while we stand still */
+#define RESOLVER_MS 30000 /* libpq may look a name up after all, while we stand still */
 
 static void link_events(struct pg_link *);
 
@@ -247,7 +247,12 @@ link_late(void *arg)
 	struct pg_link *l = arg;
 	char why[STORE_WHY];
 
-	if (l->connecting && l->broken) {
+	if (l->lookup != NULL) {
+		pg_lookup_drop(&l->lookup);
+		l->connecting = false;
+		l->up(E_STORE, "looking up the host takes longer than postgres.connect_timeout",
+		    l->owner);
+	} else if (l->connecting && l->broken) {
 		link_connected(l, pg_connect_why(l->conn, why), why);
 	} else if (l->broken) {
 		link_broke(l);
@@ -262,30 +267,55 @@ link_late(void *arg)
 	}
 }
 
-void
-pg_link_open(struct pg_link *l, const char *url, unsigned attempt, const struct conf *conf,
-    struct stats *stats)
+static void
+link_start(struct pg_link *l)
 {
-	struct pg_options o;
-
-	buf_init(&l->out, CHUNK_ROOM);
-	loop_timer_open(l->loop, &l->timer, link_late, l);
-	l->timeout_ms = conf->postgres_timeout;
-	l->connecting = true;
-	pg_options_make(&o, url, attempt, conf->postgres_timeout);
-	if (stats != NULL)
-		stats_patience(stats, RESOLVER_MS);
-	l->conn = PQconnectStartParams(o.names, o.values, 1);
-	if (stats != NULL)
-		stats_patience(stats, 0);
+	pg_options_end(&l->options);
+	if (l->stats != NULL)
+		stats_patience(l->stats, RESOLVER_MS);
+	l->conn = PQconnectStartParams(l->options.names, l->options.values, 1);
+	if (l->stats != NULL)
+		stats_patience(l->stats, 0);
 	if (l->conn == NULL)
 		fatal(EXIT_WITH_SYSTEM, "out of memory: a connection was refused");
 	link_events(l);
 	/* A failure is told by the timer, never within the call. */
 	l->broken = PQstatus(l->conn) == CONNECTION_BAD || PQsocket(l->conn) < 0;
-	loop_timer_set(&l->timer, l->broken ? 0 : conf->postgres_connect_timeout);
-	if (!l->broken)
+	if (l->broken)
+		loop_timer_set(&l->timer, 0);
+	else
 		event_add(l->writable, NULL);
+}
+
+static void
+link_looked(const char *why, void *owner)
+{
+	struct pg_link *l = owner;
+
+	l->lookup = NULL;
+	if (why == NULL) {
+		link_start(l);
+		return;
+	}
+	l->connecting = false;
+	loop_timer_clear(&l->timer);
+	l->up(E_STORE, why, l->owner);
+}
+
+void
+pg_link_open(struct pg_link *l, const char *url, unsigned attempt, const struct conf *conf,
+    struct stats *stats)
+{
+	buf_init(&l->out, CHUNK_ROOM);
+	loop_timer_open(l->loop, &l->timer, link_late, l);
+	l->stats = stats;
+	l->timeout_ms = conf->postgres_timeout;
+	l->connecting = true;
+	loop_timer_set(&l->timer, conf->postgres_connect_timeout);
+	pg_options_make(&l->options, url, attempt, conf->postgres_timeout);
+	l->lookup = pg_lookup_begin(l->loop, &l->options, link_looked, l);
+	if (l->lookup == NULL)
+		link_start(l);
 }
 
 void
@@ -297,6 +327,7 @@ pg_link_close(struct pg_link *l)
 		event_free(l->writable);
 	l->readable = l->writable = NULL;
 	loop_timer_close(&l->timer);
+	pg_lookup_drop(&l->lookup);
 	PQfinish(l->conn);
 	l->conn = NULL;
 	buf_fini(&l->out);

@@ -18,9 +18,30 @@ struct pg_answer {
 	char	 value[64];	/* first column of the first row of the last result with rows */
 };
 
+/* Names and values for PQconnectStartParams; texts are the struct's, or live as long as the URL. */
+#define PG_OPTIONS 16
+#define PG_HOSTS   1024
+struct pg_options {
+	const char	*names[PG_OPTIONS], *values[PG_OPTIONS];
+	unsigned	 count;
+	char		 host[PG_HOSTS], hostaddr[PG_HOSTS], port[PG_HOSTS], user_timeout[16];
+};
+/* Of several hosts the one at `attempt` comes first. */
+void	 pg_options_make(struct pg_options *, const char *url, unsigned attempt, int64_t timeout_ms);
+void	 pg_options_end(struct pg_options *);	/* host, hostaddr and port are what they will be */
+
+struct pg_lookup;
+/* Adds addresses to names; null when there is nothing to look up. `done` follows in a later turn, with a reason when no
+ * host is left, and the lookup is over then. */
+struct pg_lookup *pg_lookup_begin(struct loop *, struct pg_options *, void (*done)(const char *why, void *owner), void *owner);
+void	 pg_lookup_drop(struct pg_lookup **);	/* null is fine */
+
 struct pg_link {
 	struct loop	*loop;
-	PGconn		*conn;
+	struct stats	*stats;
+	struct pg_options options;
+	struct pg_lookup *lookup;
+	PGconn		*conn;		/* null before the lookup is over */
 	struct event	*readable, *writable;
 	struct loop_timer timer;
 	int64_t		 timeout_ms;	/* of a query */
@@ -45,14 +66,6 @@ void	 pg_link_close(struct pg_link *);
 void	 pg_link_query(struct pg_link *, const char *sql);
 void	 pg_link_query_params(struct pg_link *, const char *sql, int count, const char *const *values);
 
-/* Names and values for PQconnectStartParams; texts are the struct's. */
-#define PG_OPTIONS 16
-#define PG_HOSTS   1024
-struct pg_options {
-	const char	*names[PG_OPTIONS], *values[PG_OPTIONS];
-	char		 host[PG_HOSTS], hostaddr[PG_HOSTS], port[PG_HOSTS], user_timeout[16];
-};
-void	 pg_options_make(struct pg_options *, const char *url, unsigned attempt, int64_t timeout_ms);
 /* libpq's words for a connection that failed, as one line that tells who, where and what. */
 int	 pg_connect_why(PGconn *, char why[STORE_WHY]);
 /* One line of it, cut. */

@@ -33,6 +33,27 @@ option_of(const PQconninfoOption *options, const char *name)
 	return "";
 }
 
+/* Words of a list with commas, each empty or 1 to 65535. */
+static bool
+ports_are_valid(const char *list)
+{
+	char *end;
+	long port;
+
+	for (;;) {
+		if (*list != ',' && *list != '\0') {
+			port = strtol(list, &end, 10);
+			if (!isdigit((unsigned char)*list) || port < 1 || port > UINT16_MAX)
+				return false;
+			list = end;
+		}
+		if (*list == '\0')
+			return true;
+		if (*list++ != ',')
+			return false;
+	}
+}
+
 int
 store_postgres_check(const char *url, char why[STORE_WHY])
 {
@@ -46,6 +67,11 @@ store_postgres_check(const char *url, char why[STORE_WHY])
 		    "with "
 		    "special characters of the password as %XX");
 		PQfreemem(error);
+		return E_CONFIG;
+	}
+	if (!ports_are_valid(option_of(options, "port"))) {
+		(void)text_copy(why, STORE_WHY, "names a port that is none");
+		PQconninfoFree(options);
 		return E_CONFIG;
 	}
 	PQconninfoFree(options);
@@ -79,11 +105,11 @@ list_rotate(const char *list, unsigned by, char *out, size_t size)
 }
 
 static void
-option_add(struct pg_options *o, unsigned *count, const char *name, const char *value)
+option_add(struct pg_options *o, const char *name, const char *value)
 {
-	o->names[*count] = name;
-	o->values[*count] = value;
-	++*count;
+	o->names[o->count] = name;
+	o->values[o->count] = value;
+	o->count++;
 }
 
 /* Ours first, so that the URL may say otherwise; the hosts last, in the order of this attempt: a host which
@@ -92,28 +118,33 @@ void
 pg_options_make(struct pg_options *o, const char *url, unsigned attempt, int64_t timeout_ms)
 {
 	PQconninfoOption *options = PQconninfoParse(url, NULL);
-	unsigned n = 0, by = attempt > 0 ? attempt - 1 : 0;
+	unsigned by = attempt > 0 ? attempt - 1 : 0;
 
 	memset(o, 0, sizeof(*o));
 	(void)snprintf(o->user_timeout, sizeof(o->user_timeout), "%lld", (long long)timeout_ms);
-	option_add(o, &n, "application_name", "opitios-alpaca");
-	option_add(o, &n, "target_session_attrs", "read-write");
-	option_add(o, &n, "keepalives_idle", "10");
-	option_add(o, &n, "keepalives_interval", "5");
-	option_add(o, &n, "keepalives_count", "3");
-	option_add(o, &n, "tcp_user_timeout", o->user_timeout);
-	option_add(o, &n, "dbname", url);
-	option_add(o, &n, "client_encoding", "UTF8");
+	option_add(o, "application_name", "opitios-alpaca");
+	option_add(o, "target_session_attrs", "read-write");
+	option_add(o, "keepalives_idle", "10");
+	option_add(o, "keepalives_interval", "5");
+	option_add(o, "keepalives_count", "3");
+	option_add(o, "tcp_user_timeout", o->user_timeout);
+	option_add(o, "dbname", url);
+	option_add(o, "client_encoding", "UTF8");
 	list_rotate(option_of(options, "host"), by, o->host, sizeof(o->host));
 	list_rotate(option_of(options, "hostaddr"), by, o->hostaddr, sizeof(o->hostaddr));
 	list_rotate(option_of(options, "port"), by, o->port, sizeof(o->port));
-	if (o->host[0] != '\0')
-		option_add(o, &n, "host", o->host);
-	if (o->hostaddr[0] != '\0')
-		option_add(o, &n, "hostaddr", o->hostaddr);
-	if (o->port[0] != '\0')
-		option_add(o, &n, "port", o->port);
 	PQconninfoFree(options);
+}
+
+void
+pg_options_end(struct pg_options *o)
+{
+	if (o->host[0] != '\0')
+		option_add(o, "host", o->host);
+	if (o->hostaddr[0] != '\0')
+		option_add(o, "hostaddr", o->hostaddr);
+	if (o->port[0] != '\0')
+		option_add(o, "port", o->port);
 }
 
 static const char *

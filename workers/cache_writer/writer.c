@@ -22,6 +22,7 @@
 #include "text.h"
 
 #define TURN_MS		 10   /* of storing before the loop turns again */
+#define AHEAD_MS	 40   /* of reading a batch for a store that works beside us */
 #define CHECK_MS	 1000 /* between round trips to the store, and between syncs */
 #define TRIM_MS		 600000
 #define RETRY_FLOOR_MS	 100
@@ -325,10 +326,11 @@ static bool
 batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
 {
 	struct tail_bound bound = { (uint64_t)w->conf->store_batch_rows, 0 };
+	int64_t turn_ms = w->kind->ahead ? AHEAD_MS : TURN_MS;
 	struct tail *t;
 
 	while (!w->failed && (t = tail_next(w)) != NULL) {
-		bound.until_ns = clock_mono() + TURN_MS * CLOCK_MS / w->tail_count;
+		bound.until_ns = clock_mono() + turn_ms * CLOCK_MS / w->tail_count;
 		w->turn = t;
 		/* Failures of the journal are logged there; it is looked at again later. */
 		if (tail_fill(t, w->kind, w->store, &bound, batch) != E_OK)

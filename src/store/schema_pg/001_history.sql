@@ -205,8 +205,8 @@ BEGIN
 	IF to_regclass(quote_ident(part)) IS NULL THEN
 		EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)', part, name, from_ns, to_ns);
 	END IF;
-EXCEPTION WHEN check_violation THEN
-	NULL;
+EXCEPTION WHEN check_violation OR duplicate_table THEN
+	NULL; -- what another writer made while we waited for the lock shows at the latest now
 END $$;
 
 -- Lets go of rows older than `before`: whole partitions, and of what is in none some thousand rows at once.
@@ -244,7 +244,10 @@ DO $$
 DECLARE
 	hypertables boolean := false;
 BEGIN
-	IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') THEN
+	-- Without being preloaded it would end the connection and not only the statement; preloaded it has settings.
+	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') OR
+	   (EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') AND
+	    current_setting('timescaledb.max_background_workers', true) IS NOT NULL) THEN
 		BEGIN
 			CREATE EXTENSION IF NOT EXISTS timescaledb;
 			hypertables := true;

@@ -258,6 +258,43 @@ Test(writer, drains_what_is_in_the_journals_and_says_so)
 	journal_close(&k);
 }
 
+Test(writer, goes_on_when_a_store_takes_no_more_in_one_batch)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	fake_disk.full_at = 7;
+	help_append(j, 1, 100);
+	scene_open();
+	UNTIL(fake_disk.row_count == 100);
+	help_expect_rows(0, 1, 100);
+	journal_close(&j);
+}
+
+Test(writer, counts_dead_letters_and_how_long_records_waited)
+{
+	struct journal *j = help_journal(SOURCE);
+	const unsigned label = LABEL(store, SQLITE);
+
+	fake_disk.refused = 3;
+	help_append(j, 1, 10);
+	scene_open();
+	UNTIL(fake_disk.row_count == 10);
+	cr_expect_eq(metric_read(scene.page, M_STORE_DEAD_LETTERS, label, 0), 3);
+	cr_expect_eq(
+	    metric_read(scene.page, M_STORE_DELAY, label, 0), 10, "one observation a record");
+	cr_expect_eq(scene.page->checks[CHECK_DATABASE].error, E_OK, "the store works");
+	journal_close(&j);
+}
+
+Test(writer, lets_go_of_old_rows_until_there_are_none)
+{
+	scene_open();
+	UNTIL(fake_disk.trims >= 3);
+	for (int i = 0; i < 10; i++)
+		loop_turn(scene.loop, 5);
+	cr_expect_eq(fake_disk.trims, 3, "then not for a while");
+}
+
 Test(writer, drains_at_once_when_the_store_is_down)
 {
 	struct journal *j = help_journal(SOURCE);

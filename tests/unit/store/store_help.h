@@ -12,10 +12,11 @@
 
 #include "clock.h"
 #include "log.h"
+#include "server.h"
 #include "store.h"
 
 static char help_dir[64];
-static char help_file[96];
+static char help_file[256]; /* or the URL */
 static struct conf help_conf;
 
 static inline void
@@ -212,6 +213,8 @@ help_ask(const char *sql)
 	sqlite3_stmt *stmt;
 	sqlite3 *db;
 
+	if (help_kind == &store_postgres)
+		return server_ask(help_file, sql);
 	strcpy(answer, "none");
 	cr_assert_eq(sqlite3_open(help_file, &db), SQLITE_OK);
 	cr_assert_eq(
@@ -230,9 +233,31 @@ help_do(const char *sql)
 {
 	sqlite3 *db;
 
+	if (help_kind == &store_postgres) {
+		server_ask(help_file, sql);
+		return;
+	}
 	cr_assert_eq(sqlite3_open(help_file, &db), SQLITE_OK);
 	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
 	sqlite3_close(db);
+}
+
+/* A database of its own in the private server; the test is skipped where there is none. */
+static inline void
+help_setup_postgres(void)
+{
+	conf_defaults(&help_conf);
+	log_open("test", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	help_kind = &store_postgres;
+	if (!server_database(help_file, sizeof(help_file)))
+		cr_skip_test("no PostgreSQL server is installed");
+	help_options.loop = loop_new();
+}
+
+static inline void
+help_teardown_postgres(void)
+{
+	loop_free(&help_options.loop);
 }
 
 #endif /* STORE_HELP_H */

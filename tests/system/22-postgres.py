@@ -1,0 +1,150 @@
+"""History in PostgreSQL: every record once, and one clear line for each way in which the database cannot be used."""
+import contextlib
+import subprocess
+
+from harness import BUILD, ROOT, check, equal, run_file, wait_for
+from servers_postgres import PASSWORD, PgBouncer, Postgres
+
+DEMO = ROOT / "recordings/matplotlib-daily"
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "dead_letters")
+BARS = "/api/v1/stocks/GOOG/bars?start=2004-01-01&limit=10000"
+
+
+def pair(scene, url, **kw):
+    return scene.pair(DEMO, env={"POSTGRES_URL": url}, settings=("--freshness.bars=0", "--freshness.closed=0"), **kw)
+
+
+def ask_bars(g, times):
+    for n in range(times):
+        equal(g.ask(f"/api/v1/stocks/GOOG/bars?start=2004-01-01&limit={50 + n}").status, 200)
+
+
+def stored(g, server, name="history"):
+    """All that is in the journal, and the lag says so."""
+    def position():
+        last = int(g.metric("opitios_journal_sequence"))
+        with contextlib.suppress(AssertionError):  # no table yet
+            return last > 0 and server.sql("SELECT journal_sequence FROM journal_position", name) == [[str(last)]]
+        return False
+    wait_for(position, 30, "the journal to be stored; " + g.tail())
+    wait_for(lambda: g.metric("opitios_journal_lag_records") == 0, 5, "no lag")
+
+
+def each_once(g, server):
+    """Rows and dead letters are the journal's sequences from its first to the position, once each."""
+    g.stop()
+    union = " UNION ALL ".join(f"SELECT journal_source, journal_sequence AS n FROM {t}" for t in TABLES)
+    rows = server.sql(f"SELECT journal_source, count(*), count(DISTINCT n), max(n) - min(n) + 1, max(n) FROM ({union}) a GROUP BY 1", "history")
+    equal(len(rows), 1, rows)
+    source, count, distinct, span, last = rows[0]
+    equal((count, distinct), (span, span), "rows, distinct sequences, span")
+    check(source.endswith("/fetcher-rest") and len(source) == 16 + len("/fetcher-rest"), source)
+    equal(server.sql("SELECT * FROM journal_position", "history")[0][:2], [source, last])
+    equal((g.state / "node").read_text().strip(), source[:16])
+    return int(count)
+
+
+def database(g):
+    return g.ask("/api/v1/health/detailed").json["checks"]["database"]
+
+
+def red(g, words):
+    wait_for(lambda: database(g)["status"] == "unhealthy", 10, "a red check; " + g.tail())
+    check(words in database(g)["last_error"], database(g))
+    check(g.tail(10**6).count("trying again") == 1, "not one line:", g.tail())
+    check(PASSWORD not in g.tail(10**6), "the password is in the log")
+
+
+def green(g):
+    wait_for(lambda: database(g)["status"] == "healthy", 20, "a green check; " + g.tail())
+
+
+def test_rows_are_stored_once_and_what_is_refused_is_a_dead_letter(scene):
+    with Postgres() as server:
+        _, g = pair(scene, server.url())
+        ask_bars(g, 5)
+        stored(g, server)
+        equal(server.value("SELECT count(*) FROM bars WHERE symbol = 'GOOG'"), str(50 + 51 + 52 + 53 + 54))
+        equal(server.value("SELECT count(*) FROM bars_default"), "0")
+        server.sql("ALTER TABLE upstream_calls ADD CONSTRAINT no CHECK (endpoint <> 'stock_bars') NOT VALID", "history")
+        ask_bars(g, 2)
+        stored(g, server)
+        wait_for(lambda: g.metric("opitios_store_dead_letters_total", store="postgres") == 2, 5, "dead letters")
+        check("put into dead_letters" in g.tail(10**6), g.tail())
+        equal(server.value("SELECT count(*) FROM dead_letters WHERE type = 'call' AND reason LIKE '%violates check%' AND record::json ->> 'status' = '200'"), "2")
+        green(g)
+        check(g.metric("opitios_store_delay_seconds_count", store="postgres") > 260)
+        each_once(g, server)
+        scene.expected = ("put into dead_letters",)
+
+
+def test_a_pooler_in_transaction_mode_changes_nothing(scene):
+    with Postgres() as server:
+        pooler = PgBouncer(server)
+        try:
+            _, g = pair(scene, server.url(port=pooler.port))
+            ask_bars(g, 5)
+            stored(g, server)
+            check(each_once(g, server) > 250)
+        finally:
+            pooler.close()
+
+
+def test_an_absent_server_is_one_line_and_a_crash_loses_nothing(scene):
+    with Postgres() as server:
+        server.stop()
+        _, g = pair(scene, server.url())
+        ask_bars(g, 3)
+        red(g, f"connection refused at 127.0.0.1:{server.port}")
+        wait_for(lambda: g.metric("opitios_journal_lag_records") > 0, 5, "a lag")
+        server.start()
+        green(g)
+        stored(g, server)
+        for _ in range(3):
+            ask_bars(g, 2)
+            server.restart("immediate")
+        ask_bars(g, 2)
+        stored(g, server)
+        check(each_once(g, server) > 250)
+        scene.expected = ("trying again",)
+
+
+def test_a_wrong_password_is_one_line_and_mended_without_a_restart(scene):
+    with Postgres() as server:
+        server.sql("ALTER ROLE gateway PASSWORD 'another'")
+        _, g = pair(scene, server.url())
+        ask_bars(g, 2)
+        red(g, f"password refused for user gateway at 127.0.0.1:{server.port}/history")
+        server.sql(f"ALTER ROLE gateway PASSWORD '{PASSWORD}'")
+        green(g)
+        stored(g, server)
+        each_once(g, server)
+
+
+def test_a_missing_database_and_a_newer_schema_are_one_line_each(scene):
+    with Postgres() as server:
+        _, g = pair(scene, server.url(database="absent"))
+        ask_bars(g, 2)
+        red(g, f"database absent does not exist at 127.0.0.1:{server.port}")
+        server.sql("CREATE DATABASE absent OWNER gateway")
+        green(g)
+        stored(g, server, "absent")
+        server.sql("INSERT INTO schema_version VALUES (999, 'future', 1)", "absent")
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'absent'")
+        wait_for(lambda: "version 999" in (database(g)["last_error"] or ""), 15, "the newer schema to be told; " + g.tail())
+        ask_bars(g, 1)
+        server.sql("DELETE FROM schema_version WHERE version = 999", "absent")
+        green(g)
+        stored(g, server, "absent")
+        check(PASSWORD not in g.tail(10**6), "the password is in the log")
+
+
+def test_a_url_that_does_not_parse_is_refused_before_anything_starts(scene):
+    r = subprocess.run([BUILD / "opitios-alpaca", "--check-config"], capture_output=True, text=True, timeout=10,
+                       env={"POSTGRES_URL": f"postgresql://gateway:{PASSWORD}@127.0.0.1:99999/history"})
+    equal(r.returncode, 78, r.stderr)
+    check("postgres.url" in r.stderr and PASSWORD not in r.stderr + r.stdout, r.stderr)
+
+
+if __name__ == "__main__":
+    run_file(globals())

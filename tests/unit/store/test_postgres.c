@@ -1,0 +1,348 @@
+/* test_postgres.c - what only a server can do to a store: be elsewhere, refuse, go away, be shared. */
+#include <libpq-fe.h>
+#include <sys/wait.h>
+
+#include "migration.h"
+#include "pg_room.h"
+#include "store_help.h"
+
+TestSuite(postgres, .init = help_setup_postgres, .fini = help_teardown_postgres, .timeout = 60);
+TestSuite(postgres_url, .timeout = 10);
+
+#define SOURCE "0123456789abcdef/fetcher-rest"
+
+static int
+open_fails(const char *where)
+{
+	struct store *store;
+	int r;
+
+	help_options.where = where;
+	r = help_try_open(&store);
+	help_options.where = help_file;
+	cr_expect_eq(strchr(help.why, '\n'), NULL);
+	return r;
+}
+
+/* This server, another database, user and password. */
+static const char *
+url_of(const char *database, const char *user)
+{
+	static char url[256];
+
+	snprintf(url, sizeof(url), "postgresql://%s@/%s%s", user, database, strchr(help_file, '?'));
+	return url;
+}
+
+Test(postgres, what_cannot_be_connected_to_is_told_in_one_line_without_the_password)
+{
+	cr_expect_eq(open_fails(url_of("nowhere", "postgres")), E_SYSTEM);
+	cr_expect(strstr(help.why, "database nowhere does not exist") != NULL, "%s", help.why);
+	help_do("CREATE ROLE keeper LOGIN PASSWORD 'right'");
+	cr_expect_eq(open_fails(url_of("postgres", "keeper:wr0ng")), E_SYSTEM);
+	cr_expect(strstr(help.why, "password refused for user keeper") != NULL, "%s", help.why);
+	cr_expect(strstr(help.why, "wr0ng") == NULL, "%s", help.why);
+	help_do("DROP ROLE keeper");
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@127.0.0.1:1/x"), E_STORE);
+	cr_expect(strstr(help.why, "connection refused at 127.0.0.1:1") != NULL, "%s", help.why);
+	cr_expect(strstr(help.why, "s3cret") == NULL, "%s", help.why);
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@/x?host=/nonexistent"), E_STORE);
+	cr_expect(strstr(help.why, "s3cret") == NULL && help.why[0] != '\0', "%s", help.why);
+}
+
+Test(postgres, names_are_looked_up_and_one_that_is_not_known_is_told)
+{
+	struct store *store;
+	char url[400];
+
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@localhost:1/x"), E_STORE);
+	cr_expect(strstr(help.why, "connection refused at localhost:1") != NULL, "%s", help.why);
+	cr_expect_eq(open_fails("postgresql://postgres:s3cret@nowhere.invalid:1/x"), E_STORE);
+	cr_expect(strstr(help.why, "host nowhere.invalid: ") != NULL, "%s", help.why);
+	snprintf(url, sizeof(url), "%s,nowhere.invalid,localhost&port=5432,1,1", help_file);
+	help_options.where = url;
+	for (int i = 0; i < 3; i++) {
+		cr_assert_eq(help_try_open(&store), E_OK, "%s", help.why);
+		help_kind->close(&store);
+	}
+}
+
+Test(postgres, a_role_that_may_not_make_tables_is_told)
+{
+	help_do("CREATE ROLE poor LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+	char url[256], *at = strchr(help_file, '@');
+
+	snprintf(url, sizeof(url), "postgresql://poor%s", at);
+	cr_expect_eq(open_fails(url), E_SYSTEM);
+	cr_expect(strstr(help.why, "permission denied") != NULL, "%s", help.why);
+	help_do("DROP ROLE poor");
+}
+
+/* A node's first start, in a process without Criterion's assertions. */
+static int
+node_stores(int number)
+{
+	struct journal_record record = help_trade(1);
+	struct store *store;
+	char source[32];
+
+	alarm(20);
+	help_options.loop = loop_new();
+	snprintf(source, sizeof(source), "node-%d/fetcher", number);
+	if (help_try_open(&store) != E_OK) {
+		fprintf(stderr, "node %d: %s\n", number, help.why);
+		return 1;
+	}
+	if (help_kind->begin(store, source, 0) != E_OK || help_kind->add(store, &record) != E_OK)
+		return 2;
+	return help_commit(store, 10) == E_OK ? 0 : 3;
+}
+
+Test(postgres, five_nodes_that_start_at_once_make_one_schema)
+{
+	enum { NODES = 5 };
+	pid_t pids[NODES];
+	char count[32];
+	int status;
+
+	for (int i = 0; i < NODES; i++)
+		if ((pids[i] = fork()) == 0)
+			_exit(node_stores(i));
+	for (int i = 0; i < NODES; i++) {
+		cr_assert_eq(waitpid(pids[i], &status, 0), pids[i]);
+		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	snprintf(count, sizeof(count), "%zu", pg_migration_count);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM schema_version"), count);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "5");
+	cr_expect_str_eq(
+	    help_ask("SELECT count(*) FROM journal_position WHERE journal_sequence = 10"), "5");
+}
+
+Test(postgres, columns_are_the_fields_of_the_descriptors)
+{
+	char want[4096], sql[512];
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	for (unsigned type = 1; type < MSG_TYPE_MAX; type++) {
+		const struct msg_desc *desc = msg_desc(type);
+		size_t used = 0;
+
+		if (desc == NULL || !desc->stored)
+			continue;
+		for (size_t i = 0; i < desc->field_count; i++)
+			used += (size_t)snprintf(want + used, sizeof(want) - used, "%s %s\n",
+			    desc->fields[i].name, pg_row_column_type(desc->fields[i].kind));
+		snprintf(want + used, sizeof(want) - used,
+		    "journal_source text\njournal_sequence bigint\n");
+		snprintf(sql, sizeof(sql),
+		    "SELECT string_agg(column_name || ' ' || data_type || E'\\n', '' ORDER BY "
+		    "ordinal_position) FROM "
+		    "information_schema.columns WHERE table_name = '%s'",
+		    desc->table);
+		cr_expect_str_eq(help_ask(sql), want, "table %s", desc->table);
+	}
+}
+
+Test(postgres, a_connection_that_is_cut_fails_the_store_and_nothing_is_stored_twice)
+{
+	struct store *store = help_open();
+	struct journal_record record = help_trade(11);
+
+	help_store(store, SOURCE, 1, 10);
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	help_do("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+		"'opitios-alpaca' AND "
+		"datname = current_database()");
+	cr_expect_eq(help_commit(store, 11), E_STORE);
+	cr_expect_neq(help.why[0], '\0');
+	help_kind->close(&store);
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 10);
+	help_store(store, SOURCE, 11, 20);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "20");
+}
+
+Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
+{
+	struct store *store = help_open();
+	PGconn *other = PQconnectdb(help_file);
+	int64_t before;
+
+	help_store(store, SOURCE, 1, 1);
+	help_kind->close(&store);
+	help_conf.postgres_timeout = 300;
+	store = help_open();
+	PQclear(PQexec(other, "BEGIN; SELECT * FROM journal_position FOR UPDATE"));
+	before = clock_mono();
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	struct journal_record record = help_trade(2);
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	cr_expect_eq(help_commit(store, 2), E_STORE);
+	cr_expect_lt(clock_mono() - before, 3 * CLOCK_SEC);
+	help_kind->close(&store);
+	PQfinish(other);
+	help_conf.postgres_timeout = 5000;
+	store = help_open();
+	help_store(store, SOURCE, 2, 3);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
+}
+
+Test(postgres, text_that_is_no_utf8_is_a_dead_letter)
+{
+	struct store *store = help_open();
+	struct journal_record record = help_trade(1);
+
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	record.sequence = 2;
+	strcpy(record.value.trade.exchange, "\xff\xfe");
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	cr_assert_eq(help_commit(store, 2), E_OK, "%s", help.why);
+	cr_expect_eq(help.done.rows, 1);
+	cr_expect_eq(help.done.refused, 1);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT journal_sequence FROM dead_letters"), "2");
+}
+
+Test(postgres, rows_go_into_the_partition_of_their_time)
+{
+	static const int64_t events[] = { 0, -5, INT64_C(946684799999999999),
+		INT64_C(946684800000000000), INT64_C(1700000000000000000), INT64_MAX };
+	struct store *store = help_open();
+
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		struct journal_record record = help_trade(i + 1);
+
+		record.value.trade.event = events[i];
+		cr_assert_eq(help_kind->add(store, &record), E_OK);
+	}
+	cr_assert_eq(help_commit(store, 6), E_OK, "%s", help.why);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "3",
+	    "without a time, or one that is none");
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "6");
+	cr_expect_str_eq(help_ask("SELECT count(DISTINCT tableoid) FROM trades"), "3");
+}
+
+Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
+{
+	struct store *store = help_open();
+
+	help_do("INSERT INTO trades (event, journal_source, journal_sequence) VALUES "
+		"(1700000000123456789, 'x', 1)");
+	help_store(store, SOURCE, 1, 5);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "6");
+}
+
+/* Not the real extension: functions of its names and parameters, which note what they are asked for. */
+Test(postgres, where_there_are_hypertables_they_are_used)
+{
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	help_do("CREATE TABLE asked (what text); CREATE TABLE sample (event bigint);"
+		"CREATE FUNCTION create_hypertable(relation regclass, time_column_name name, "
+		"chunk_time_interval "
+		"anyelement) RETURNS void LANGUAGE sql AS $$ INSERT INTO asked VALUES "
+		"(format('make %s %s %s', $1, $2, "
+		"$3)) $$;"
+		"CREATE FUNCTION drop_chunks(relation regclass, older_than bigint) RETURNS SETOF "
+		"text LANGUAGE sql AS $$ "
+		"INSERT INTO asked VALUES (format('drop %s %s', $1, $2)) RETURNING what $$;"
+		"SELECT history_cut('sample', 604800000000000, true); SELECT "
+		"partition_ensure('sample', 0, 604800000000000);"
+		"SELECT history_trim('sample', 'event', 1700000000123456789)");
+	cr_expect_str_eq(help_ask("SELECT string_agg(what, ', ') FROM asked"),
+	    "make sample event 604800000000000, drop sample 1700000000123456789");
+	cr_expect_str_eq(
+	    help_ask("SELECT count(*) FROM pg_inherits WHERE inhparent = 'sample'::regclass"), "0");
+}
+
+Test(postgres, the_next_batch_is_filled_while_one_is_unanswered)
+{
+	struct store *store = help_open();
+	struct journal_record record;
+
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	for (uint64_t i = 1; i <= 5000; i++) {
+		record = help_trade(i);
+		cr_assert_eq(help_kind->add(store, &record), E_OK);
+	}
+	help_ask_begin();
+	help_kind->commit(store, 5000);
+	cr_assert_eq(help_kind->begin(store, SOURCE, 5000), E_OK);
+	for (uint64_t i = 5001; i <= 10000; i++) {
+		record = help_trade(i);
+		cr_assert_eq(help_kind->add(store, &record), E_OK);
+	}
+	cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+	cr_expect_eq(help.done.sequence, 5000);
+	cr_assert_eq(help_commit(store, 10000), E_OK, "%s", help.why);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(DISTINCT journal_sequence) FROM trades"), "10000");
+}
+
+Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
+{
+	static const char *const wrong[] = { "postgresql://u:s3cret@h:70000/db",
+		"postgresql://u:s3cret@h:12x/db", "postgresql://u:s3cret%zz@h/db",
+		"host=h password", "mysql://h/db", "postgresql://u:s3cret@h/db?nothing=1",
+		"postgresql://u:s3cret@[::1/db", "postgresql://a:1,b:0/db" };
+	char why[STORE_WHY];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		why[0] = '\0';
+		cr_expect_eq(store_postgres_check(wrong[i], why), E_CONFIG, "%s", wrong[i]);
+		cr_expect(why[0] != '\0' && strstr(why, "s3cret") == NULL, "%s", why);
+	}
+	cr_expect_eq(store_postgres_check(
+			 "postgresql://u:p@a:1,b:2/db?target_session_attrs=read-write", why),
+	    E_OK);
+	cr_expect_eq(store_postgres_check("postgresql:///db?host=/run/postgresql", why), E_OK);
+	cr_expect_eq(store_postgres_check("host=a,b dbname=x", why), E_OK);
+}
+
+static const char *
+value_of(const struct pg_options *o, const char *name)
+{
+	const char *value = "";
+
+	for (int i = 0; i < PG_OPTIONS && o->names[i] != NULL; i++)
+		if (strcmp(o->names[i], name) == 0)
+			value = o->values[i];
+	return value;
+}
+
+static void
+make(struct pg_options *o, const char *url, unsigned attempt)
+{
+	pg_options_make(o, url, attempt, 5000);
+	pg_options_end(o);
+}
+
+Test(postgres_url, of_several_hosts_each_is_tried_first_in_its_turn)
+{
+	static const char url[] = "postgresql://u@a:1,b:2,c:3/db";
+	struct pg_options o;
+
+	make(&o, url, 1);
+	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
+	make(&o, url, 2);
+	cr_expect_str_eq(value_of(&o, "host"), "b,c,a");
+	cr_expect_str_eq(value_of(&o, "port"), "2,3,1");
+	make(&o, url, 3);
+	cr_expect_str_eq(value_of(&o, "host"), "c,a,b");
+	make(&o, url, 4);
+	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
+	cr_expect_str_eq(value_of(&o, "target_session_attrs"), "read-write");
+	make(&o, "postgresql://u@a,b/db?port=7", 2);
+	cr_expect_str_eq(value_of(&o, "host"), "b,a");
+	cr_expect_str_eq(value_of(&o, "port"), "7");
+}
