@@ -52,9 +52,9 @@ def lines(g, *words):
 
 
 def test_another_gateway_answers_from_redis(scene):
-    redis = Redis(scene, password=PASSWORD, settings=("--maxclients", "50"))
+    redis = Redis(scene, password=PASSWORD, settings=("--stream-node-max-entries", "10"))
     r = replay(scene)
-    g = gateway(scene, "one", redis, r, ("--redis.stream_max=200",))
+    g = gateway(scene, "one", redis, r, ("--redis.stream_max=40",))
     first = g.ask(QUOTE).json
     g.ask(TRADE)
     g.ask("/api/v1/stocks/AAPL/snapshot")
@@ -111,6 +111,10 @@ def test_another_gateway_answers_from_redis(scene):
     fields = [dict(zip(e[1][::2], e[1][1::2])) for e in entries]
     check({"quote", "trade", "bar", "snapshot"} <= {f["kind"] for f in fields}, "kinds")
     check(all(json.loads(f["value"])["feed"] == "iex" and f["journal"].endswith("/fetcher-rest") and int(f["sequence"]) for f in fields), "fields")
+    for _ in range(120):
+        g.ask(TRADE + "?max_age_seconds=0")
+    wait_for(lambda: g.metric("opitios_redis_stream_entries_total") >= 120, 5, "all entries")
+    check(40 <= redis.ask("XLEN", "opitios:v2:stream:iex") <= 60, "trimmed:", redis.ask("XLEN", "opitios:v2:stream:iex"))
     for g1 in (g, two):
         check(PASSWORD not in g1.log_path.read_text(), "the password is in a log")
         check(PASSWORD not in g1.ask("/metrics").body.decode() + g1.ask("/api/v1/health/detailed").body.decode(), "the password is shown")
