@@ -16,7 +16,8 @@
 #define POSITION_KEY   96
 #define ROWS_A_TURN    1024
 #define ENTRIES_A_TURN 1024
-#define POSITION_MS    (INT64_C(7) * 86400 * 1000) /* so long a gateway may be away and go on where it was */
+#define POSITION_MS                                                                                \
+	(INT64_C(7) * 86400 * 1000) /* so long a gateway may be away and go on where it was */
 
 int64_t
 latest_ttl_ms(enum asset asset, void *arg)

@@ -68,8 +68,9 @@ ttl(enum asset asset, void *arg)
 
 Test(latest_sink, a_call_names_keys_then_field_value_and_life_of_each)
 {
-	static const char wanted[] = "*11\r\n$7\r\nEVALSHA\r\n$4\r\n0123\r\n$1\r\n2\r\n$18\r\nopitios:v2:trade:A\r\n"
-				     "$18\r\nopitios:v2:trade:B\r\n$3\r\niex\r\n$";
+	static const char wanted[] =
+	    "*11\r\n$7\r\nEVALSHA\r\n$4\r\n0123\r\n$1\r\n2\r\n$18\r\nopitios:v2:trade:A\r\n"
+	    "$18\r\nopitios:v2:trade:B\r\n$3\r\niex\r\n$";
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
@@ -77,7 +78,8 @@ Test(latest_sink, a_call_names_keys_then_field_value_and_life_of_each)
 	add(trade("B", 10, 1, 1));
 	cr_assert_eq(batch_write_rows(&batch, 0, 2, "0123", ttl, NULL, &b), E_OK);
 	cr_assert_eq(buf_add(&b, "", 1), E_OK);
-	cr_expect_eq(memcmp(buf_data(&b), wanted, sizeof(wanted) - 1), 0, "%.200s", (char *)buf_data(&b));
+	cr_expect_eq(
+	    memcmp(buf_data(&b), wanted, sizeof(wanted) - 1), 0, "%.200s", (char *)buf_data(&b));
 	cr_expect_not_null(strstr((char *)buf_data(&b), "$4\r\n1234\r\n"));
 	buf_fini(&b);
 }
