@@ -1,6 +1,6 @@
 # fuzz: any bytes into what reads bytes of others. `make fuzz` runs every target for FUZZ_SECONDS.
 # With --enable-fuzz CC=clang they are libFuzzer programs; otherwise drive.c runs the same seeds and mutations.
-FUZZ_TARGETS = fuzz_unpack fuzz_frame fuzz_http fuzz_journal fuzz_decode
+FUZZ_TARGETS = fuzz_unpack fuzz_frame fuzz_http fuzz_journal fuzz_decode fuzz_redis
 FUZZ_SECONDS = 30
 EXTRA_PROGRAMS = $(FUZZ_TARGETS) fuzz_seeds
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/ipc -I$(top_srcdir)/src/http -I$(top_srcdir)/src/journal \
@@ -10,6 +10,7 @@ if FUZZ
 FUZZ_IPC = $(libipc_a_SOURCES)
 FUZZ_HTTP = $(HTTP_SOURCES)
 FUZZ_JOURNAL = $(libjournal_a_SOURCES)
+FUZZ_REDIS = $(libredis_a_SOURCES)
 FUZZ_DECODE = workers/fetcher/decode.c workers/fetcher/decode_record.c workers/fetcher/decode_scan.c
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
@@ -18,6 +19,7 @@ FUZZ_IPC = tests/fuzz/drive.c
 FUZZ_HTTP = tests/fuzz/drive.c
 FUZZ_JOURNAL = tests/fuzz/drive.c
 FUZZ_DECODE = tests/fuzz/drive.c
+FUZZ_REDIS = tests/fuzz/drive.c
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS)
 endif
 
@@ -45,6 +47,11 @@ fuzz_decode_SOURCES = tests/fuzz/fuzz_decode.c tests/fuzz/fuzz.h $(FUZZ_DECODE)
 fuzz_decode_CPPFLAGS = $(FUZZ_CPPFLAGS) -I$(top_srcdir)/workers/fetcher
 fuzz_decode_CFLAGS = $(FUZZ_CFLAGS) $(JANSSON_CFLAGS)
 fuzz_decode_LDADD = libfetcher.a $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(JANSSON_LIBS)
+
+fuzz_redis_SOURCES = tests/fuzz/fuzz_redis.c tests/fuzz/fuzz.h $(FUZZ_REDIS)
+fuzz_redis_CPPFLAGS = $(FUZZ_CPPFLAGS) -I$(top_srcdir)/src/redis
+fuzz_redis_CFLAGS = $(FUZZ_CFLAGS) $(HIREDIS_CFLAGS) $(JANSSON_CFLAGS) $(EVENT_EXTRA_CFLAGS)
+fuzz_redis_LDADD = $(REDIS_LIBS) $(METRIC_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS) $(JANSSON_LIBS)
 
 fuzz_seeds_SOURCES = tests/fuzz/fuzz_seeds.c $(FUZZ_COMMON)
 fuzz_seeds_CPPFLAGS = $(FUZZ_CPPFLAGS)

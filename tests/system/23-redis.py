@@ -38,6 +38,10 @@ def upstream_quote(r, event, price, count=1):
         "t": event, "bp": price, "bs": 1, "bx": "K", "ap": price + 1, "as": 2, "ax": "V", "c": ["R"], "z": "C"}}}), count)
 
 
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def value(redis, key, field="iex"):
     text = redis.ask("HGET", key, field)
     return json.loads(text) if text else None
@@ -48,9 +52,9 @@ def lines(g, *words):
 
 
 def test_another_gateway_answers_from_redis(scene):
-    redis = Redis(scene, password=PASSWORD, settings=("--maxclients", "50"))
+    redis = Redis(scene, password=PASSWORD, settings=("--stream-node-max-entries", "10"))
     r = replay(scene)
-    g = gateway(scene, "one", redis, r, ("--redis.stream_max=200",))
+    g = gateway(scene, "one", redis, r, ("--redis.stream_max=40",))
     first = g.ask(QUOTE).json
     g.ask(TRADE)
     g.ask("/api/v1/stocks/AAPL/snapshot")
@@ -63,7 +67,7 @@ def test_another_gateway_answers_from_redis(scene):
     equal(sorted(redis.hash("opitios:v2:bar:AAPL")), ["iex/1Day", "iex/1Min"], "bars by timeframe")
 
     # A second gateway, nothing in its state directory, no upstream.
-    two = reads(gateway(scene, "two", redis))
+    two = reads(gateway(scene, "two", redis, url=redis.tcp_url().replace("127.0.0.1", "localhost")))
     before = time.time()
     a = two.ask(QUOTE)
     equal((a.status, a.json["metadata"]["cache"], a.headers["x-cache-status"]), (200, "redis", "redis"), a)
@@ -107,6 +111,10 @@ def test_another_gateway_answers_from_redis(scene):
     fields = [dict(zip(e[1][::2], e[1][1::2])) for e in entries]
     check({"quote", "trade", "bar", "snapshot"} <= {f["kind"] for f in fields}, "kinds")
     check(all(json.loads(f["value"])["feed"] == "iex" and f["journal"].endswith("/fetcher-rest") and int(f["sequence"]) for f in fields), "fields")
+    for _ in range(120):
+        g.ask(TRADE + "?max_age_seconds=0")
+    wait_for(lambda: g.metric("opitios_redis_stream_entries_total") >= 120, 5, "all entries")
+    check(40 <= redis.ask("XLEN", "opitios:v2:stream:iex") <= 60, "trimmed:", redis.ask("XLEN", "opitios:v2:stream:iex"))
     for g1 in (g, two):
         check(PASSWORD not in g1.log_path.read_text(), "the password is in a log")
         check(PASSWORD not in g1.ask("/metrics").body.decode() + g1.ask("/api/v1/health/detailed").body.decode(), "the password is shown")
@@ -115,6 +123,8 @@ def test_another_gateway_answers_from_redis(scene):
 def test_newest_event_wins_whoever_writes_last(scene):
     redis = Redis(scene)
     r1, r2 = replay(scene), replay(scene)
+    now = time.time()
+    r2.body("/v2/clock", json.dumps({"timestamp": rfc3339(now), "is_open": False, "next_open": rfc3339(now + 9000), "next_close": rfc3339(now + 18000)}), 100)
     one, two = gateway(scene, "one", redis, r1), gateway(scene, "two", redis, r2)
     key = "opitios:v2:quote:AAPL"
     upstream_quote(r1, "2024-03-08T20:00:02Z", 102)
@@ -125,6 +135,11 @@ def test_newest_event_wins_whoever_writes_last(scene):
     two.ask(QUOTE + "?max_age_seconds=0")
     wait_for(lambda: redis.ask("XLEN", "opitios:v2:stream:iex") > streamed, 5, "the older one to be written")
     equal(value(redis, key)["bid_price"], 102, "the older event came later and lost")
+
+    upstream_quote(r2, "2024-03-08T20:00:03Z", 103)
+    two.ask(QUOTE + "?max_age_seconds=0")
+    wait_for(lambda: value(redis, key)["bid_price"] == 103, 5, "the newest")
+    check(redis.ask("PTTL", key) > 80000000, "a closed market's value lives a day", redis.ask("PTTL", key))
 
     # Both as fast as they can, of rising event times, interleaved.
     def run(g, r, parity):
@@ -242,7 +257,7 @@ def test_a_writer_that_was_killed_leaves_nothing_out(scene):
     def sequences():
         return sorted({int(f[f.index("sequence") + 1]) for _, f in redis.ask("XRANGE", "opitios:v2:stream:iex", "-", "+") if "sequence" in f})
     wait_for(lambda: len(sequences()) >= 20, 10, "every quote in the stream")
-    wait_for(lambda: str(last) in redis.hash("opitios:v2:position").values(), 10, "the position")
+    wait_for(lambda: str(last) in [redis.ask("GET", k) for k in redis.keys("opitios:v2:position:*")], 10, "the position")
 
 
 def test_garbage_instead_of_redis_is_told_and_left(scene):

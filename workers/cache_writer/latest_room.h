@@ -47,7 +47,7 @@ struct latest {
 /* latest_send.c */
 void latest_send(struct latest *);	/* what was gathered; none is on its way */
 void latest_send_more(struct latest *); /* the next part of it */
-bool latest_is_sent(const struct latest *);
+bool latest_may_send(const struct latest *);
 void latest_position_ask(struct latest *, struct latest_source *);
 void latest_ping(struct latest *);
 void latest_failed(struct latest *, unsigned cause, const char *why);

@@ -13,9 +13,11 @@
 #include "text.h"
 
 #define ROWS_A_CALL    64 /* so that a script keeps others waiting for some 0.2 ms */
+#define POSITION_KEY   96
 #define ROWS_A_TURN    1024
 #define ENTRIES_A_TURN 1024
-#define POSITIONS_KEY  LATEST_PREFIX "position"
+#define POSITION_MS                                                                                \
+	(INT64_C(7) * 86400 * 1000) /* so long a gateway may be away and go on where it was */
 
 int64_t
 latest_ttl_ms(enum asset asset, void *arg)
@@ -68,17 +70,25 @@ position_kept(const struct redis_answer *a, void *arg)
 	latest_drain_check(l);
 }
 
+static void
+position_key(const struct latest_source *s, char key[POSITION_KEY])
+{
+	(void)snprintf(key, POSITION_KEY, LATEST_PREFIX "position:%s", s->origin);
+}
+
 /* Kept in Redis itself, beside what was written: whoever takes the values away takes the position too. */
 static void
 position_keep(struct latest *l, const struct latest_source *s)
 {
 	struct buf *b = &l->command;
+	char key[POSITION_KEY];
 
+	position_key(s, key);
 	buf_reset(b);
-	if (redis_words(b, 4) == E_OK && redis_word_text(b, "HSET") == E_OK &&
-	    redis_word_text(b, POSITIONS_KEY) == E_OK && redis_word_text(b, s->origin) == E_OK &&
-	    redis_word_number(b, (int64_t)s->acked) == E_OK &&
-	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_kept, l) == E_OK)
+	if (redis_words(b, 5) == E_OK && redis_word_text(b, "SET") == E_OK &&
+	    redis_word_text(b, key) == E_OK && redis_word_number(b, (int64_t)s->acked) == E_OK &&
+	    redis_word_text(b, "PX") == E_OK && redis_word_number(b, POSITION_MS) == E_OK &&
+	    redis_send(l->redis, key, buf_data(b), buf_len(b), position_kept, l) == E_OK)
 		l->positions++;
 }
 
@@ -103,12 +113,13 @@ void
 latest_position_ask(struct latest *l, struct latest_source *s)
 {
 	struct buf *b = &l->command;
+	char key[POSITION_KEY];
 
+	position_key(s, key);
 	buf_reset(b);
-	if (redis_words(b, 3) == E_OK && redis_word_text(b, "HGET") == E_OK &&
-	    redis_word_text(b, POSITIONS_KEY) == E_OK && redis_word_text(b, s->origin) == E_OK &&
-	    redis_send(l->redis, POSITIONS_KEY, buf_data(b), buf_len(b), position_answered, s) ==
-		E_OK)
+	if (redis_words(b, 2) == E_OK && redis_word_text(b, "GET") == E_OK &&
+	    redis_word_text(b, key) == E_OK &&
+	    redis_send(l->redis, key, buf_data(b), buf_len(b), position_answered, s) == E_OK)
 		s->begun = SOURCE_ASKING;
 }
 
@@ -182,6 +193,13 @@ flight_refused(struct latest *l)
 		redis_suspect(l->redis, l->flight_cause, l->flight_why);
 }
 
+static bool
+latest_is_sent(const struct latest *l)
+{
+	return l->flight_cause != REDIS_WELL ||
+	       (l->rows_sent == l->flying->row_count && l->entries_sent == l->flying->entry_count);
+}
+
 static void
 flight_over(struct latest *l)
 {
@@ -212,6 +230,8 @@ flight_answered(const struct redis_answer *a, void *arg)
 	}
 	if (l->outstanding == 0 && latest_is_sent(l))
 		flight_over(l);
+	else if (l->outstanding == 0)
+		loop_timer_set(&l->work, 0);
 }
 
 static int
@@ -258,11 +278,13 @@ send_entries(struct latest *l, struct latest_batch *b)
 	return r;
 }
 
+/* Entries follow when all rows were taken well: what is refused must not leave the same entries behind at every try. */
 bool
-latest_is_sent(const struct latest *l)
+latest_may_send(const struct latest *l)
 {
-	return l->flight_cause != REDIS_WELL ||
-	       (l->rows_sent == l->flying->row_count && l->entries_sent == l->flying->entry_count);
+	if (!l->flight || latest_is_sent(l))
+		return false;
+	return l->rows_sent < l->flying->row_count || l->entries_sent > 0 || l->outstanding == 0;
 }
 
 /* A part of it, so that Redis works on one while we write the next, and the loop turns between them. */
@@ -270,9 +292,13 @@ void
 latest_send_more(struct latest *l)
 {
 	struct latest_batch *b = l->flying;
-	int r;
+	int r = E_OK;
 
-	if ((r = send_rows(l, b)) != E_OK || (r = send_entries(l, b)) != E_OK) {
+	if (l->rows_sent < b->row_count)
+		r = send_rows(l, b);
+	else if (latest_may_send(l))
+		r = send_entries(l, b);
+	if (r != E_OK) {
 		/* Part of it is on its way: when that is answered, all is sent again. */
 		l->flight_cause = LABEL(redis, CLOSED);
 		(void)text_copy(l->flight_why, sizeof(l->flight_why), err_text(r));

@@ -183,11 +183,11 @@ latest_work(void *arg)
 			more = source_gather(l, s, clock_mono() + share) || more;
 	}
 	l->more = more;
-	if (l->flight && !latest_is_sent(l))
+	if (latest_may_send(l))
 		latest_send_more(l);
 	else if (!l->flight && !sources_are_sent(l))
 		latest_send(l);
-	if (l->flight && !latest_is_sent(l))
+	if (latest_may_send(l))
 		loop_timer_set(&l->work, 0);
 	else if (!loop_timer_is_set(&l->work) && !(l->flight && batch_is_full(l->gathered)))
 		loop_timer_set(&l->work, more ? 0 : l->conf->store_poll_interval);

@@ -19,13 +19,9 @@
 
 #define BEAT_MS	     1000 /* between pings while all is well */
 #define BEAT_OPEN_MS 200  /* while the breaker is open */
-#define FUTURE_NS                                                                                  \
-	(1000 *                                                                                    \
-	    CLOCK_MS) /* clocks of two machines differ by so much; more is no time to count from */
-#define WALL_MEMORY_NS (3600 * CLOCK_SEC)
-#define MARKET_HOST    ".alpaca.markets"
-#define OUTPUT_MAX     ((size_t)1 << 20)
-#define FLIGHT_KEY     (LATEST_KEY + LATEST_FIELD)
+#define MARKET_HOST  ".alpaca.markets"
+#define OUTPUT_MAX   ((size_t)1 << 20)
+#define FLIGHT_KEY   (LATEST_KEY + LATEST_FIELD)
 
 TAILQ_HEAD(l2_waiters, waiter);
 TAILQ_HEAD(l2_flights, l2_flight);
@@ -55,8 +51,7 @@ struct l2 {
 	struct l2_flight *by_key;
 	struct l2_flights waited, given_up;
 	size_t count; /* of both */
-	/* the wall clock against the one that never steps: the largest difference, and when it was seen */
-	int64_t ahead_ns, ahead_seen_ns;
+	struct wall_guard wall;
 };
 
 static void
@@ -69,23 +64,6 @@ static void
 l2_check_store(struct l2 *l, int error, int64_t took_ns)
 {
 	check_store(&l->proc->stats, CHECK_CACHE, error, took_ns, error == E_OK ? "" : l->why);
-}
-
-/* Of a value received at this wall time; below 0: of no time at all. */
-static int64_t
-l2_age_ns(struct l2 *l, int64_t received_ns)
-{
-	int64_t mono = clock_mono(), ahead = clock_wall() - mono, age;
-
-	if (ahead >= l->ahead_ns || mono - l->ahead_seen_ns > WALL_MEMORY_NS) {
-		l->ahead_ns = ahead;
-		l->ahead_seen_ns = mono;
-	}
-	/* A wall clock set back would make old values young. But a future one is told by the clock as it is. */
-	if (received_ns > mono + ahead + FUTURE_NS)
-		return -1;
-	age = mono + l->ahead_ns - received_ns;
-	return age > 0 ? age : 0;
 }
 
 static void
@@ -257,7 +235,6 @@ l2_open(struct lookup *lookup)
 		.output_max = OUTPUT_MAX };
 	l->open = true;
 	l->since_ns = clock_mono();
-	l->ahead_ns = INT64_MIN;
 	TAILQ_INIT(&l->waited);
 	TAILQ_INIT(&l->given_up);
 	loop_timer_open(l->proc->loop, &l->wait, l2_waited, l);
@@ -345,8 +322,8 @@ flight_read(struct l2_flight *f, const redisReply *reply, union msg_any *v, int6
 	if (r == E_OK && (why = value_mismatch(f->l2, &f->ask, v)) != NULL)
 		r = E_DATA_VALIDATION_ERROR;
 	if (r == E_OK) {
-		*age_ns =
-		    l2_age_ns(f->l2, type == MSG_QUOTE ? v->quote.received : v->trade.received);
+		*age_ns = wall_age_ns(
+		    &f->l2->wall, type == MSG_QUOTE ? v->quote.received : v->trade.received);
 		why = "it was received in the future";
 		if (*age_ns >= 0)
 			return v;

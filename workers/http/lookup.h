@@ -138,6 +138,15 @@ struct assembled {		/* borrowed from the assembly until the next begin */
 int		 assembly_end(struct assembly *, const struct msg_result_end *,
 		    struct assembled *out) MUST_CHECK;
 
+/* The wall clock against the one that never steps: the largest difference, and when it was seen. */
+struct wall_guard {
+	int64_t	 ahead_ns, seen_ns;
+	bool	 set;
+};
+/* How long ago another process received something at this wall time. A clock set back makes nothing younger: for an
+ * hour ages count from where it would be. -1: from the future by more than machines differ, so of no age. */
+int64_t		 wall_age_ns(struct wall_guard *, int64_t received_ns);
+
 /* L2: latest quotes and trades in Redis, asked for a bounded time, by a breaker of this worker's own. */
 #define L2_FLIGHTS_MAX 1024	/* distinct values asked for and not answered; beyond it the fetcher is asked at once */
 struct l2;
