@@ -168,7 +168,9 @@ read_trade(struct reading *s, struct trade *t)
 
 struct taking {
 	struct picking *picking;
-	bool more; /* the answer takes further rows */
+	bool more;	   /* the answer takes further rows */
+	uint64_t of_range; /* rows of this span that lie in its call's own range */
+	bool to_the_end;   /* and those are all that are there of the span */
 };
 
 static bool
@@ -181,6 +183,7 @@ take_row(struct reading *s, void *owner)
 		read_bar(s, &row.v.bar);
 	else
 		read_trade(s, &row.v.trade);
+	t->of_range++;
 	t->more = picking_row(t->picking, &row);
 	return t->more;
 }
@@ -204,9 +207,14 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 			   : q->descending ? QUERY_TRADES_DOWN
 					   : QUERY_TRADES;
 	int64_t from = t->picking->spans.start;
+	uint64_t wanted = rows_wanted(t->picking);
+	int r;
 
-	return s->kind->each(s, which, span->start > from ? span->start : from, span->end,
-	    span->of.received, rows_wanted(t->picking), take_row, t);
+	t->of_range = 0;
+	r = s->kind->each(s, which, span->start > from ? span->start : from, span->end,
+	    span->of.received, wanted, take_row, t);
+	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
+	return r;
 }
 
 /* The calls whose rows were counted lately. */
@@ -218,7 +226,8 @@ struct known {
 /* Whether all rows this call speaks of are there. What an interval the start lies in was given by has no range of
  * its own to count in. */
 static int
-call_is_whole(struct reading *s, struct known *known, const struct span *span, bool *whole)
+call_is_whole(struct reading *s, struct known *known, const struct span *span,
+    const struct taking *t, bool *whole)
 {
 	const struct cover *c = &span->of;
 	bool bars = question_of(s)->series.what == COVERED_BARS;
@@ -231,6 +240,11 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span, b
 			return E_OK;
 	if (c->end < question_of(s)->start && c->rows == 0)
 		return E_OK;
+	/* All of its range was read just now. */
+	if (t->to_the_end && span->start == c->start && span->end == c->end) {
+		*whole = t->of_range == c->rows;
+		return E_OK;
+	}
 	r = query_number(s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end,
 	    c->received, &rows);
 	*whole = r == E_OK && (uint64_t)rows == c->rows;
@@ -258,7 +272,7 @@ read_answer(struct reading *s, struct picking *p)
 			break;
 		before = p->answer.count;
 		if ((r = read_rows(s, &span, &taking)) != E_OK ||
-		    (r = call_is_whole(s, &known, &span, &whole)) != E_OK)
+		    (r = call_is_whole(s, &known, &span, &taking, &whole)) != E_OK)
 			return r;
 		if (!whole) {
 			p->answer.count = before;

@@ -200,9 +200,12 @@ static double
 sqlite_number(struct reading *base, int column)
 {
 	sqlite3_stmt *row = sqlite_of(base)->row;
+	double v = sqlite3_column_double(row, column);
 
-	return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN
-							       : sqlite3_column_double(row, column);
+	/* Null reads as 0, which is rare: its type is looked at only then. */
+	if (v < 0 || v > 0)
+		return v;
+	return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN : v;
 }
 
 static const char *
