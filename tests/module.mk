@@ -9,6 +9,7 @@ include tests/unit/http/module.mk
 include tests/unit/ipc/module.mk
 include tests/unit/journal/module.mk
 include tests/unit/store/module.mk
+include tests/unit/history/module.mk
 include tests/unit/cache_writer/module.mk
 include tests/unit/proc/module.mk
 include tests/unit/ctl/module.mk
