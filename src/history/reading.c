@@ -76,8 +76,8 @@ read_spans(struct reading *s, struct picking *p)
 	int r;
 
 	if (series_is_adjusted(&p->question->series) &&
-	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0, take_void,
-		 &c.void_before)) != E_OK)
+	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0,
+		 take_void, &c.void_before)) != E_OK)
 		return r;
 	return s->kind->each(
 	    s, QUERY_COVERS, p->spans.start, p->spans.end, 0, COVERS_MAX, take_cover, &c);
@@ -203,7 +203,7 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 {
 	const struct history_question *q = question_of(s);
 	bool bars = q->series.what == COVERED_BARS;
-	enum query which = bars		? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
+	enum query which = bars		   ? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
 			   : q->descending ? QUERY_TRADES_DOWN
 					   : QUERY_TRADES;
 	int64_t from = t->picking->spans.start;
@@ -245,8 +245,8 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span,
 		*whole = t->of_range == c->rows;
 		return E_OK;
 	}
-	r = query_number(s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end,
-	    c->received, &rows);
+	r = query_number(
+	    s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end, c->received, &rows);
 	*whole = r == E_OK && (uint64_t)rows == c->rows;
 	if (*whole)
 		known->of[known->count++ % CALLS_KNOWN] = *c;
@@ -314,9 +314,8 @@ take_version(struct reading *s, void *owner)
 	shown = &a->rows[c->at].v.bar;
 	if (shown->event != bar.event)
 		return true;
-	c->versions = c->before.event != bar.event
-			  ? 1
-			  : c->versions + bars_differ(&c->before, &bar);
+	c->versions =
+	    c->before.event != bar.event ? 1 : c->versions + bars_differ(&c->before, &bar);
 	c->before = bar;
 	if (bar.received == shown->received)
 		a->rows[c->at].versions = c->versions;

@@ -11,7 +11,8 @@
 static struct history_question
 question(const char *timeframe, int64_t start, int64_t end, bool down)
 {
-	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "", "raw" },
+	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "",
+					  "raw" },
 		.start = start,
 		.end = end,
 		.descending = down,
@@ -106,7 +107,8 @@ Test(pick, a_call_from_the_same_start_says_what_it_means)
 	picking_heads(&p, &heads);
 	picking_reach(&p);
 	cr_expect_eq(p.answer.reach, q.end);
-	cr_expect_eq(spans_find(&p.spans, DAY1)->of.received, 7, "with the row it gave before its start");
+	cr_expect_eq(
+	    spans_find(&p.spans, DAY1)->of.received, 7, "with the row it gave before its start");
 	picking_fini(&p);
 	noon(&p, &q);
 	heads = (struct heads){ .received = { 9 }, .count = 1 };

@@ -46,7 +46,8 @@ TestSuite(reading, .init = setup, .fini = teardown, .timeout = 60);
 static void
 exec_sqlite(void *db, const char *sql)
 {
-	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+	cr_assert_eq(
+	    sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
 }
 
 static void
@@ -55,7 +56,8 @@ exec_pg(void *db, const char *sql)
 	PGresult *r = PQexec(db, sql);
 	ExecStatusType s = PQresultStatus(r);
 
-	cr_assert(s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK, "%.80s: %s", sql, PQerrorMessage(db));
+	cr_assert(
+	    s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK, "%.80s: %s", sql, PQerrorMessage(db));
 	PQclear(r);
 }
 
@@ -157,14 +159,21 @@ as_nobody(const char *fmt, ...)
 static void
 tables_pg(PGconn *db)
 {
-	exec_pg(db, "CREATE TABLE bars (asset bigint, source bigint, part bigint, symbol text, feed text, timeframe text, "
-		    "adjustment text, event bigint, received bigint, open double precision, high double precision, low "
-		    "double precision, close double precision, volume double precision, trade_count double precision, "
-		    "vwap double precision, journal_source text, journal_sequence bigint) PARTITION BY RANGE (event);"
+	exec_pg(db, "CREATE TABLE bars (asset bigint, source bigint, part bigint, symbol text, "
+		    "feed text, timeframe text, "
+		    "adjustment text, event bigint, received bigint, open double precision, high "
+		    "double precision, low "
+		    "double precision, close double precision, volume double precision, "
+		    "trade_count double precision, "
+		    "vwap double precision, journal_source text, journal_sequence bigint) "
+		    "PARTITION BY RANGE (event);"
 		    "CREATE TABLE bars_default PARTITION OF bars DEFAULT;"
-		    "CREATE TABLE trades (asset bigint, source bigint, symbol text, feed text, event bigint, received "
-		    "bigint, price double precision, size double precision, exchange text, conditions text, tape text, "
-		    "has_id boolean, trade_id bigint, taker_side text, \"update\" text, journal_source text, "
+		    "CREATE TABLE trades (asset bigint, source bigint, symbol text, feed text, "
+		    "event bigint, received "
+		    "bigint, price double precision, size double precision, exchange text, "
+		    "conditions text, tape text, "
+		    "has_id boolean, trade_id bigint, taker_side text, \"update\" text, "
+		    "journal_source text, "
 		    "journal_sequence bigint)");
 	world_schema(SCHEMA_DIR "/schema_pg/002_coverage.sql", exec_pg, db);
 }
@@ -172,17 +181,22 @@ tables_pg(PGconn *db)
 static void
 trades_pg(PGconn *db)
 {
-	exec_pg(db, "INSERT INTO trades VALUES (3, 3, 'BTC/USD', 'us', 1700000000000000001, 1800000000000000000, 1.5, 2, "
-		    "NULL, '[\"a\",\" \"]', 'C', true, -1, 'B', NULL, 'x', 1), (3, 3, 'BTC/USD', 'us', "
-		    "1700000000000000001, 1800000000000000000, 1.25, 3, 'Q', NULL, NULL, false, 0, NULL, 'canceled', 'x', 2);"
-		    "INSERT INTO coverage VALUES (3, 3, 2, 'BTC/USD', 'us', NULL, NULL, 1700000000000000000, "
-		    "1700000000000000009, 1800000000000000000, 2, 'x', 3)");
+	exec_pg(db,
+	    "INSERT INTO trades VALUES (3, 3, 'BTC/USD', 'us', 1700000000000000001, "
+	    "1800000000000000000, 1.5, 2, "
+	    "NULL, '[\"a\",\" \"]', 'C', true, -1, 'B', NULL, 'x', 1), (3, 3, 'BTC/USD', 'us', "
+	    "1700000000000000001, 1800000000000000000, 1.25, 3, 'Q', NULL, NULL, false, 0, NULL, "
+	    "'canceled', 'x', 2);"
+	    "INSERT INTO coverage VALUES (3, 3, 2, 'BTC/USD', 'us', NULL, NULL, "
+	    "1700000000000000000, "
+	    "1700000000000000009, 1800000000000000000, 2, 'x', 3)");
 }
 
 static void
 check_trades(struct history *h)
 {
-	struct history_question q = { .series = { COVERED_TRADES, ASSET_CRYPTO, "BTC/USD", "us", "", "" },
+	struct history_question q = { .series = { COVERED_TRADES, ASSET_CRYPTO, "BTC/USD", "us", "",
+					  "" },
 		.start = 1700000000000000000,
 		.end = 1700000000000000009,
 		.limit = 10,
@@ -198,7 +212,8 @@ check_trades(struct history *h)
 	cr_assert_eq(k.answer.reach, q.end);
 	t = &k.answer.rows[0].v.trade;
 	cr_expect(t->price == 1.5 && t->size == 2 && t->has_id && t->trade_id == UINT64_MAX);
-	cr_expect_str_eq(t->conditions, "\x1f" "a\x1f ");
+	cr_expect_str_eq(t->conditions, "\x1f"
+					"a\x1f ");
 	cr_expect_str_eq(t->taker_side, "B");
 	cr_expect(!t[0].update[0] && !k.answer.rows[1].v.trade.has_id);
 	cr_expect_str_eq(k.answer.rows[1].v.trade.update, "canceled");
@@ -215,8 +230,10 @@ Test(reading, postgres_answers_the_same)
 	if (access(BIN "/initdb", X_OK) != 0)
 		cr_skip_test("there is no PostgreSQL 15 here");
 	cr_assert_eq(chmod(folder, 0777), 0);
-	cr_assert_eq(as_nobody(BIN "/initdb -D %s/pg -N -A trust -U test --no-locale -E UTF8", folder), 0);
-	cr_assert_eq(as_nobody(BIN "/pg_ctl -D %s/pg -w -o \"-k %s -c listen_addresses='' -c fsync=off -c shared_buffers=8MB\" start",
+	cr_assert_eq(
+	    as_nobody(BIN "/initdb -D %s/pg -N -A trust -U test --no-locale -E UTF8", folder), 0);
+	cr_assert_eq(as_nobody(BIN "/pg_ctl -D %s/pg -w -o \"-k %s -c listen_addresses='' -c "
+				   "fsync=off -c shared_buffers=8MB\" start",
 			 folder, folder),
 	    0);
 	snprintf(text, sizeof(text), "host=%s user=test dbname=postgres", folder);
@@ -225,7 +242,8 @@ Test(reading, postgres_answers_the_same)
 	exec_pg(db, "SET client_min_messages = error");
 	tables_pg(db);
 	exec_pg(db, "CREATE ROLE reader LOGIN; GRANT SELECT ON bars, trades, coverage TO reader");
-	snprintf(conf.postgres_read_url, sizeof(conf.postgres_read_url), "host=%s user=reader dbname=postgres", folder);
+	snprintf(conf.postgres_read_url, sizeof(conf.postgres_read_url),
+	    "host=%s user=reader dbname=postgres", folder);
 	h = history_open(loop, &conf);
 	cr_expect_str_eq(history_store(h), "postgres");
 	trades_pg(db);
@@ -256,7 +274,8 @@ Test(reading, a_store_that_is_not_there_is_left_alone_for_a_while)
 
 Test(reading, a_database_that_cannot_be_reached_is_told_without_the_password)
 {
-	static const char *const urls[] = { "postgresql://me:s3cret@127.0.0.1:1/db", "postgresql://me:s3cret@[::/db" };
+	static const char *const urls[] = { "postgresql://me:s3cret@127.0.0.1:1/db",
+		"postgresql://me:s3cret@[::/db" };
 	struct history_question q;
 	unsigned seed = 1;
 
@@ -269,7 +288,8 @@ Test(reading, a_database_that_cannot_be_reached_is_told_without_the_password)
 		world_question(&q, &seed);
 		ask(h, &q, &k);
 		cr_expect_eq(k.answer.error, E_STORE);
-		cr_expect(k.answer.why[0] != '\0' && strstr(k.answer.why, "s3cret") == NULL, "%s", k.answer.why);
+		cr_expect(k.answer.why[0] != '\0' && strstr(k.answer.why, "s3cret") == NULL, "%s",
+		    k.answer.why);
 		history_close(&h);
 	}
 }

@@ -72,7 +72,8 @@ Test(spans, are_what_an_array_of_instants_says)
 static struct history_question
 question(const char *adjustment)
 {
-	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "1Min", "" },
+	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "1Min",
+					  "" },
 		.fresh_ns = 60 * CLOCK_SEC,
 		.final_after_ns = 2 * HOUR };
 
@@ -106,7 +107,8 @@ Test(spans, adjusted_rows_are_trusted_until_midnight_in_new_york_and_void_when_t
 	q.now_ns = saturday;
 	cr_expect_eq(cover_trusted(&q, &c, INT64_MIN), INT64_MIN, "a trading day may have begun");
 	cr_expect_eq(midnight_after(saturday), saturday + 24 * HOUR);
-	cr_expect_eq(midnight_after(saturday + 24 * HOUR), saturday + 47 * HOUR, "clocks go forward");
+	cr_expect_eq(
+	    midnight_after(saturday + 24 * HOUR), saturday + 47 * HOUR, "clocks go forward");
 	cr_expect_eq(midnight_before(saturday + 47 * HOUR - 1), saturday + 24 * HOUR);
 	q.now_ns = saturday - 1;
 	cr_expect_eq(cover_trusted(&q, &c, c.received), c.end);

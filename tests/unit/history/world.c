@@ -57,8 +57,9 @@ world_store(const struct world *w, world_exec *exec, void *db)
 				continue;
 			rows++;
 			snprintf(sql, sizeof(sql),
-			    "INSERT INTO bars VALUES (1, 3, 0, 'AAPL', 'iex', '1Min', 'raw', %" PRId64
-			    ", %" PRId64 ", 1, 2, 0.5, %.6f, 10, NULL, 0, 'fetcher', %u)",
+			    "INSERT INTO bars VALUES (1, 3, 0, 'AAPL', 'iex', '1Min', 'raw', "
+			    "%" PRId64 ", %" PRId64
+			    ", 1, 2, 0.5, %.6f, 10, NULL, 0, 'fetcher', %u)",
 			    WORLD_BEGIN + m * MINUTE, received_of(i), close_of(m, i), ++sequence);
 			exec(db, sql);
 		}
@@ -91,8 +92,8 @@ world_question(struct history_question *q, unsigned *seed)
 	unsigned from = (unsigned)rand_r(seed) % WORLD_CELLS;
 	unsigned to = from + 1 + (unsigned)rand_r(seed) % (WORLD_CELLS - from);
 
-	*q = (struct history_question){ .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "1Min",
-					    "raw" },
+	*q = (struct history_question){ .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex",
+					    "1Min", "raw" },
 		.start = WORLD_BEGIN + from * WORLD_CELL,
 		.end = WORLD_BEGIN + to * WORLD_CELL - 1,
 		.descending = rand_r(seed) % 2 == 0,
@@ -112,8 +113,8 @@ call_of(const struct world *w, unsigned cell)
 }
 
 void
-world_check(const struct world *w, const struct history_question *q,
-    const struct history_answer *a, const char *of)
+world_check(const struct world *w, const struct history_question *q, const struct history_answer *a,
+    const char *of)
 {
 	unsigned from = (unsigned)((q->start - WORLD_BEGIN) / WORLD_CELL);
 	unsigned to = (unsigned)((q->end + 1 - WORLD_BEGIN) / WORLD_CELL), n = to - from, cell;
@@ -131,18 +132,21 @@ world_check(const struct world *w, const struct history_question *q,
 			const struct bar *b = &a->rows[rows].v.bar;
 
 			cr_assert_lt(rows, a->count, "%s: row %u is missing", of, rows);
-			cr_assert_eq(b->event, WORLD_BEGIN + cell / 2 * MINUTE, "%s: row %u", of, rows);
-			cr_assert_float_eq(b->close, close_of(cell / 2, (unsigned)(c - w->calls)), 1e-9,
-			    "%s: the newest call's value", of);
+			cr_assert_eq(
+			    b->event, WORLD_BEGIN + cell / 2 * MINUTE, "%s: row %u", of, rows);
+			cr_assert_float_eq(b->close, close_of(cell / 2, (unsigned)(c - w->calls)),
+			    1e-9, "%s: the newest call's value", of);
 			cr_assert(isnan(b->trade_count) && b->vwap == 0, "%s: null and zero", of);
 		}
 		rows++;
 	}
 	cr_assert_eq(a->full, rows > q->limit, "%s: %u rows of %zu", of, rows, q->limit);
-	cr_assert_eq(a->count, rows > q->limit ? q->limit : rows, "%s: %zu rows, not %u", of, a->count, rows);
+	cr_assert_eq(a->count, rows > q->limit ? q->limit : rows, "%s: %zu rows, not %u", of,
+	    a->count, rows);
 	if (a->full)
 		return;
-	cr_assert_eq(a->reach, q->descending ? q->end + 1 - i * WORLD_CELL : q->start - 1 + i * WORLD_CELL,
+	cr_assert_eq(a->reach,
+	    q->descending ? q->end + 1 - i * WORLD_CELL : q->start - 1 + i * WORLD_CELL,
 	    "%s: proven up to there", of);
 	if (i == n)
 		cr_assert_eq(a->next, a->reach, "%s: no hole", of);
