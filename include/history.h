@@ -62,7 +62,8 @@ struct history_question {
 struct history_answer {		/* borrowed for the call */
 	int		 error;		/* E_OK, or E_STORE with `why`; E_OVERLOADED: not asked */
 	char		 why[HISTORY_WHY];
-	/* Rows in the order asked for, of the part that is proven from the beginning on (the end, descending). */
+	/* Rows in the order asked for, of the part that is proven from the beginning on (the end, descending). The
+	 * hook may take them, and leaves null. */
 	struct history_row *rows;
 	size_t		 count;
 	bool		 full;		/* the limit was reached and there is more */
@@ -73,7 +74,7 @@ struct history_answer {		/* borrowed for the call */
 	int64_t		 oldest_ns;	/* received time of the oldest call it rests on; 0 without any */
 };
 
-typedef void history_hook(const struct history_answer *, void *owner);
+typedef void history_hook(struct history_answer *, void *owner);
 
 struct history;
 struct history_ticket;		/* of a question under way; gone when its hook is called */

@@ -10,6 +10,7 @@ include tests/unit/ipc/module.mk
 include tests/unit/journal/module.mk
 include tests/unit/redis/module.mk
 include tests/unit/store/module.mk
+include tests/unit/history/module.mk
 include tests/unit/cache_writer/module.mk
 include tests/unit/proc/module.mk
 include tests/unit/ctl/module.mk

@@ -63,7 +63,6 @@ struct picking {
 	const struct history_question *question;
 	struct spans	 spans;
 	struct history_answer answer;	/* owns rows */
-	size_t		 capacity;
 	uint64_t	 skipped;
 };
 

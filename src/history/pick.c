@@ -181,13 +181,10 @@ static void
 answer_add(struct picking *p, const struct history_row *row)
 {
 	struct history_answer *a = &p->answer;
-	size_t more = p->capacity ? p->capacity * 2 : 64;
 
-	if (a->count == p->capacity) {
-		a->rows =
-		    mem_grow(a->rows, p->capacity * sizeof(*a->rows), more * sizeof(*a->rows));
-		p->capacity = more;
-	}
+	/* All that may come at once: memory that is not touched costs nothing, moving it does. */
+	if (a->rows == NULL)
+		a->rows = mem_array(p->question->limit, sizeof(*a->rows));
 	a->rows[a->count++] = *row;
 }
 

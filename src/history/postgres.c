@@ -38,16 +38,20 @@
 
 static const char *const queries[QUERIES] = {
 	[QUERY_COVERS] =
-	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = $1 AND what = $2 AND "
+	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = $1 AND what = $2 "
+	    "AND "
 	    "{T} AND {F} AND {A} AND \"end\" >= $6 AND start <= $7 ORDER BY received DESC LIMIT $9",
 	[QUERY_VOID] =
 	    "SELECT a.received, b.received FROM bars a JOIN bars b ON b.part = 0 AND b.symbol = "
 	    "a.symbol AND b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
 	    "a.adjustment AND b.event = a.event AND b.received > a.received WHERE a.part = 0 AND "
 	    "a.adjustment <> 'raw' AND a.symbol = $1 AND a.received >= $6 AND a.event < $6 AND "
-	    "(a.open, a.high, a.low, a.close) IS DISTINCT FROM (b.open, b.high, b.low, b.close) AND "
-	    "NOT EXISTS (SELECT FROM bars c WHERE c.part = 0 AND c.symbol = a.symbol AND c.timeframe "
-	    "= a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND c.event = a.event "
+	    "(a.open, a.high, a.low, a.close) IS DISTINCT FROM (b.open, b.high, b.low, b.close) "
+	    "AND "
+	    "NOT EXISTS (SELECT FROM bars c WHERE c.part = 0 AND c.symbol = a.symbol AND "
+	    "c.timeframe "
+	    "= a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND c.event = "
+	    "a.event "
 	    "AND c.received > a.received AND c.received < b.received) ORDER BY b.received LIMIT $9",
 	[QUERY_HEADS] = "SELECT DISTINCT received" BARS_OF "ORDER BY received DESC LIMIT $9",
 	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = $8",
@@ -121,7 +125,8 @@ pg_connect(struct pg_reading *s)
 	/* What libpq says of it may hold the password. */
 	PQfreemem(why);
 	if (options == NULL)
-		return pg_say(s, "postgres.read_url or postgres.url is not what libpq takes as a URL");
+		return pg_say(
+		    s, "postgres.read_url or postgres.url is not what libpq takes as a URL");
 	PQconninfoFree(options);
 	s->conn = PQconnectStart(s->url);
 	while (s->conn != NULL && PQstatus(s->conn) != CONNECTION_BAD) {
@@ -220,7 +225,8 @@ pg_receive(struct pg_reading *s)
 	for (;;) {
 		while (flushed == 1 || PQisBusy(s->conn)) {
 			if (atomic_load(&s->base.in_hand->gone) ||
-			    pg_wait(s, (short)(POLLIN | (flushed == 1 ? POLLOUT : 0)), until) != E_OK)
+			    pg_wait(s, (short)(POLLIN | (flushed == 1 ? POLLOUT : 0)), until) !=
+				E_OK)
 				return pg_say(s, "it did not answer in time");
 			if (PQconsumeInput(s->conn) == 0 || (flushed = PQflush(s->conn)) < 0)
 				return pg_say(s, PQerrorMessage(s->conn));
@@ -232,7 +238,8 @@ pg_receive(struct pg_reading *s)
 	}
 	if (s->result != NULL && PQresultStatus(s->result) == PGRES_TUPLES_OK)
 		return E_OK;
-	return pg_say(s, s->result != NULL ? PQresultErrorMessage(s->result) : PQerrorMessage(s->conn));
+	return pg_say(
+	    s, s->result != NULL ? PQresultErrorMessage(s->result) : PQerrorMessage(s->conn));
 }
 
 static int

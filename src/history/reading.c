@@ -76,8 +76,8 @@ read_spans(struct reading *s, struct picking *p)
 	int r;
 
 	if (series_is_adjusted(&p->question->series) &&
-	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0, take_void,
-		 &c.void_before)) != E_OK)
+	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0,
+		 take_void, &c.void_before)) != E_OK)
 		return r;
 	return s->kind->each(
 	    s, QUERY_COVERS, p->spans.start, p->spans.end, 0, COVERS_MAX, take_cover, &c);
@@ -168,7 +168,9 @@ read_trade(struct reading *s, struct trade *t)
 
 struct taking {
 	struct picking *picking;
-	bool more; /* the answer takes further rows */
+	bool more;	   /* the answer takes further rows */
+	uint64_t of_range; /* rows of this span that lie in its call's own range */
+	bool to_the_end;   /* and those are all that are there of the span */
 };
 
 static bool
@@ -181,6 +183,7 @@ take_row(struct reading *s, void *owner)
 		read_bar(s, &row.v.bar);
 	else
 		read_trade(s, &row.v.trade);
+	t->of_range++;
 	t->more = picking_row(t->picking, &row);
 	return t->more;
 }
@@ -200,13 +203,18 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 {
 	const struct history_question *q = question_of(s);
 	bool bars = q->series.what == COVERED_BARS;
-	enum query which = bars		? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
+	enum query which = bars		   ? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
 			   : q->descending ? QUERY_TRADES_DOWN
 					   : QUERY_TRADES;
 	int64_t from = t->picking->spans.start;
+	uint64_t wanted = rows_wanted(t->picking);
+	int r;
 
-	return s->kind->each(s, which, span->start > from ? span->start : from, span->end,
-	    span->of.received, rows_wanted(t->picking), take_row, t);
+	t->of_range = 0;
+	r = s->kind->each(s, which, span->start > from ? span->start : from, span->end,
+	    span->of.received, wanted, take_row, t);
+	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
+	return r;
 }
 
 /* The calls whose rows were counted lately. */
@@ -218,7 +226,8 @@ struct known {
 /* Whether all rows this call speaks of are there. What an interval the start lies in was given by has no range of
  * its own to count in. */
 static int
-call_is_whole(struct reading *s, struct known *known, const struct span *span, bool *whole)
+call_is_whole(struct reading *s, struct known *known, const struct span *span,
+    const struct taking *t, bool *whole)
 {
 	const struct cover *c = &span->of;
 	bool bars = question_of(s)->series.what == COVERED_BARS;
@@ -231,8 +240,13 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span, b
 			return E_OK;
 	if (c->end < question_of(s)->start && c->rows == 0)
 		return E_OK;
-	r = query_number(s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end,
-	    c->received, &rows);
+	/* All of its range was read just now. */
+	if (t->to_the_end && span->start == c->start && span->end == c->end) {
+		*whole = t->of_range == c->rows;
+		return E_OK;
+	}
+	r = query_number(
+	    s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end, c->received, &rows);
 	*whole = r == E_OK && (uint64_t)rows == c->rows;
 	if (*whole)
 		known->of[known->count++ % CALLS_KNOWN] = *c;
@@ -258,7 +272,7 @@ read_answer(struct reading *s, struct picking *p)
 			break;
 		before = p->answer.count;
 		if ((r = read_rows(s, &span, &taking)) != E_OK ||
-		    (r = call_is_whole(s, &known, &span, &whole)) != E_OK)
+		    (r = call_is_whole(s, &known, &span, &taking, &whole)) != E_OK)
 			return r;
 		if (!whole) {
 			p->answer.count = before;
@@ -300,9 +314,8 @@ take_version(struct reading *s, void *owner)
 	shown = &a->rows[c->at].v.bar;
 	if (shown->event != bar.event)
 		return true;
-	c->versions = c->before.event != bar.event
-			  ? 1
-			  : c->versions + bars_differ(&c->before, &bar);
+	c->versions =
+	    c->before.event != bar.event ? 1 : c->versions + bars_differ(&c->before, &bar);
 	c->before = bar;
 	if (bar.received == shown->received)
 		a->rows[c->at].versions = c->versions;

@@ -33,17 +33,18 @@ static const char *const queries[QUERIES] = {
 	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND "
 	    "\"end\" >= ?6 AND start <= ?7 ORDER BY received DESC",
 	/* Calls since midnight (?6) that gave another value for a row of before it than the ones before them. */
-	[QUERY_VOID] = "SELECT a.received, b.received FROM bars a INDEXED BY bars_adjusted JOIN bars b "
-		       "INDEXED BY bars_series ON b.part = 0 AND b.symbol = a.symbol AND "
-		       "b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
-		       "a.adjustment AND b.event = a.event AND b.received > a.received WHERE "
-		       "a.part = 0 AND a.adjustment <> 'raw' AND a.symbol = ?1 AND a.received >= "
-		       "?6 AND a.event < ?6 AND (a.open <> b.open OR a.high <> b.high OR a.low <> "
-		       "b.low OR a.close <> b.close) AND NOT EXISTS (SELECT 1 FROM bars c INDEXED "
-		       "BY bars_series WHERE c.part = 0 AND c.symbol = a.symbol AND c.timeframe = "
-		       "a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND "
-		       "c.event = a.event AND c.received > a.received AND c.received < "
-		       "b.received) ORDER BY b.received",
+	[QUERY_VOID] =
+	    "SELECT a.received, b.received FROM bars a INDEXED BY bars_adjusted JOIN bars b "
+	    "INDEXED BY bars_series ON b.part = 0 AND b.symbol = a.symbol AND "
+	    "b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
+	    "a.adjustment AND b.event = a.event AND b.received > a.received WHERE "
+	    "a.part = 0 AND a.adjustment <> 'raw' AND a.symbol = ?1 AND a.received >= "
+	    "?6 AND a.event < ?6 AND (a.open <> b.open OR a.high <> b.high OR a.low <> "
+	    "b.low OR a.close <> b.close) AND NOT EXISTS (SELECT 1 FROM bars c INDEXED "
+	    "BY bars_series WHERE c.part = 0 AND c.symbol = a.symbol AND c.timeframe = "
+	    "a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND "
+	    "c.event = a.event AND c.received > a.received AND c.received < "
+	    "b.received) ORDER BY b.received",
 	[QUERY_HEADS] = "SELECT DISTINCT received" BARS_OF "ORDER BY received DESC LIMIT 65",
 	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = ?8",
 	[QUERY_BARS] = BAR_FIELDS BARS_OF "AND received = ?8 " UP,
@@ -103,9 +104,9 @@ file_open(struct sqlite_reading *s)
 {
 	int moved = 0;
 
-	if (s->db != NULL && (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) !=
-				     SQLITE_OK ||
-				 moved))
+	if (s->db != NULL &&
+	    (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK ||
+		moved))
 		file_close(s);
 	if (s->db != NULL)
 		return SQLITE_OK;
@@ -200,9 +201,12 @@ static double
 sqlite_number(struct reading *base, int column)
 {
 	sqlite3_stmt *row = sqlite_of(base)->row;
+	double v = sqlite3_column_double(row, column);
 
-	return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN
-							       : sqlite3_column_double(row, column);
+	/* Null reads as 0, which is rare: its type is looked at only then. */
+	if (v < 0 || v > 0)
+		return v;
+	return sqlite3_column_type(row, column) == SQLITE_NULL ? NAN : v;
 }
 
 static const char *

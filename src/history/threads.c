@@ -21,7 +21,7 @@
 /* A disk that does not come back must not keep the process from ending. */
 #define JOIN_PATIENCE_S 2
 
-#define THREADS_MAX 4
+#define THREADS_MAX	4
 
 struct threads;
 
@@ -143,7 +143,8 @@ threads_open(struct history *h, const struct history_kind *kind, const struct co
 	pthread_cond_init(&r->given, NULL);
 	if ((r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		fatal(EXIT_WITH_SYSTEM, "history: no descriptor: %s", strerror(errno));
-	r->event = event_new(loop_base(history_loop(h)), r->fd, EV_READ | EV_PERSIST, threads_on_event, r);
+	r->event =
+	    event_new(loop_base(history_loop(h)), r->fd, EV_READ | EV_PERSIST, threads_on_event, r);
 	if (r->event == NULL || event_add(r->event, NULL) != 0)
 		fatal(EXIT_WITH_SYSTEM, "history: out of memory");
 	for (unsigned i = 0; i < kind->threads; i++)

@@ -132,6 +132,21 @@ range_add(struct range *r, const struct history_row *row)
 		r->oldest_ns = received;
 }
 
+/* The first that come are taken as they are: ten thousand rows are some megabytes. */
+static void
+range_add_stored(struct range *r, struct history_answer *a)
+{
+	if (r->rows == NULL && a->count > 0) {
+		r->rows = a->rows;
+		r->count = r->capacity = a->count;
+		r->oldest_ns = a->oldest_ns;
+		a->rows = NULL;
+		return;
+	}
+	for (size_t i = 0; i < a->count; i++)
+		range_add(r, &a->rows[i]);
+}
+
 /* What is left begins behind `ns`. */
 static void
 range_go_on_behind(struct range *r, int64_t ns)
@@ -340,10 +355,10 @@ range_prove(struct range *r, int64_t from, int64_t to)
 
 /* Rows of the part that is proven. What is left begins behind it, or behind the last row of a full page. */
 static void
-range_take_stored(struct range *r, const struct history_answer *a)
+range_take_stored(struct range *r, struct history_answer *a)
 {
-	int64_t from = r->down ? r->high : r->low;
-	const struct history_row *last = a->count > 0 ? &a->rows[a->count - 1] : NULL;
+	int64_t from = r->down ? r->high : r->low, last;
+	uint64_t at_end;
 
 	if (r->count == r->limit) {
 		/* Only whether there is one more was asked. */
@@ -351,14 +366,16 @@ range_take_stored(struct range *r, const struct history_answer *a)
 		if (r->more)
 			return;
 	}
-	for (size_t i = 0; i < a->count; i++)
-		range_add(r, &a->rows[i]);
 	if (a->full) {
 		r->more = true;
-		range_prove(r, from, row_event(r, last));
-		range_go_on_at(r, row_event(r, last), rows_at_end(r, a->rows, a->count));
+		last = row_event(r, &a->rows[a->count - 1]);
+		at_end = rows_at_end(r, a->rows, a->count);
+		range_add_stored(r, a);
+		range_prove(r, from, last);
+		range_go_on_at(r, last, at_end);
 		return;
 	}
+	range_add_stored(r, a);
 	if (r->down ? a->reach > r->high : a->reach < r->low)
 		return;
 	range_prove(r, from, a->reach);
@@ -366,7 +383,7 @@ range_take_stored(struct range *r, const struct history_answer *a)
 }
 
 static void
-range_on_store(const struct history_answer *a, void *owner)
+range_on_store(struct history_answer *a, void *owner)
 {
 	struct range *r = owner;
 	int64_t low, high;

@@ -7,6 +7,9 @@
 /* Runs of empty intervals in one answer; rows and days bound them, and this. */
 #define GAPS_MAX 20000
 
+/* Of a row as JSON: room for them is made at once. */
+#define ROW_BYTES_USUAL 200
+
 struct gaps {
 	struct json *json;
 	const struct range *range;
@@ -173,9 +176,10 @@ range_show(struct range *r, struct shown **out)
 	facts_begin(r, &f);
 	buf_init(&rows, ASSEMBLY_BYTES_MAX);
 	buf_init(&gaps, ASSEMBLY_BYTES_MAX);
+	error = buf_reserve(&rows, r->count * ROW_BYTES_USUAL);
 	json_begin(&j, &rows);
 	rows_write(r, &j, &f);
-	error = json_end(&j);
+	error = error == E_OK ? json_end(&j) : error;
 	if (error == E_OK && r->ask.gaps) {
 		json_begin(&j, &gaps);
 		gaps_write(r, &j);

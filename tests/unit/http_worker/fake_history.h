@@ -16,6 +16,6 @@ struct fake_history {
 extern struct fake_history fake_history;
 
 /* Answers the last question. */
-void	fake_history_answer(const struct history_answer *);
+void	fake_history_answer(struct history_answer *);
 
 #endif /* FAKE_HISTORY_H */

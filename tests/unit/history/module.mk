@@ -1,0 +1,8 @@
+# Unit tests of history.
+check_PROGRAMS += test_history
+TESTS += test_history
+test_history_SOURCES = tests/unit/history/test_spans.c tests/unit/history/test_pick.c tests/unit/history/test_reading.c \
+	tests/unit/history/test_list_text.c tests/unit/history/world.c tests/unit/history/world.h
+test_history_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/history -DSCHEMA_DIR='"$(abs_top_srcdir)/src/store"'
+test_history_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(PQ_CFLAGS)
+test_history_LDADD = $(HISTORY_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(IPC_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)

@@ -1,0 +1,334 @@
+/* test_reading.c - what is answered out of SQLite and PostgreSQL, against a model of the same past. */
+#include <criterion/criterion.h>
+#include <libpq-fe.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "world.h"
+
+#define BIN "/usr/lib/postgresql/15/bin"
+
+static char folder[64];
+static struct loop *loop;
+static struct conf conf;
+
+static void
+setup(void)
+{
+	snprintf(folder, sizeof(folder), "/tmp/test_history.XXXXXX");
+	cr_assert_not_null(mkdtemp(folder));
+	log_open("test", LOG_FORMAT_TEXT, LOG_LEVEL_ERROR);
+	loop = loop_new();
+	conf_defaults(&conf);
+	strcpy(conf.state_dir, folder);
+}
+
+static void
+teardown(void)
+{
+	char command[128];
+
+	loop_free(&loop);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(reading, .init = setup, .fini = teardown, .timeout = 60);
+
+static void
+exec_sqlite(void *db, const char *sql)
+{
+	cr_assert_eq(
+	    sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s: %s", sql, sqlite3_errmsg(db));
+}
+
+static void
+exec_pg(void *db, const char *sql)
+{
+	PGresult *r = PQexec(db, sql);
+	ExecStatusType s = PQresultStatus(r);
+
+	cr_assert(
+	    s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK, "%.80s: %s", sql, PQerrorMessage(db));
+	PQclear(r);
+}
+
+static sqlite3 *
+make_sqlite(void)
+{
+	char path[96];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/history.sqlite", folder);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	exec_sqlite(db, "PRAGMA journal_mode = WAL");
+	world_schema(SCHEMA_DIR "/schema/001_history.sql", exec_sqlite, db);
+	world_schema(SCHEMA_DIR "/schema/002_coverage.sql", exec_sqlite, db);
+	return db;
+}
+
+/* An answer as it was given, kept: rows are taken. */
+struct kept {
+	struct history_answer answer;
+	bool came;
+};
+
+static void
+keep(struct history_answer *a, void *owner)
+{
+	struct kept *k = owner;
+
+	k->answer = *a;
+	a->rows = NULL;
+	k->came = true;
+}
+
+static void
+ask(struct history *h, const struct history_question *q, struct kept *k)
+{
+	struct history_ticket *ticket;
+
+	k->came = false;
+	cr_assert_eq(history_ask(h, q, keep, k, &ticket), E_OK);
+	cr_assert_not(k->came, "never from within");
+	while (!k->came)
+		loop_turn(loop, 1000);
+}
+
+/* Answers to random questions about random pasts are those of the model. */
+static void
+compare(struct history *h, world_exec *exec, void *db, const char *clear, unsigned worlds)
+{
+	unsigned seed = 11;
+	struct history_question q;
+	struct world world;
+	struct kept kept;
+
+	for (unsigned w = 0; w < worlds; w++) {
+		exec(db, "BEGIN");
+		exec(db, clear);
+		world_make(&world, &seed);
+		world_store(&world, exec, db);
+		exec(db, "COMMIT");
+		for (unsigned i = 0; i < 40; i++) {
+			char of[64];
+
+			snprintf(of, sizeof(of), "world %u question %u", w, i);
+			world_question(&q, &seed);
+			ask(h, &q, &kept);
+			world_check(&world, &q, &kept.answer, of);
+			free(kept.answer.rows);
+		}
+	}
+}
+
+Test(reading, sqlite_answers_what_calls_prove)
+{
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+
+	cr_expect_str_eq(history_store(h), "sqlite");
+	compare(h, exec_sqlite, db, "DELETE FROM bars; DELETE FROM coverage", 25);
+	history_close(&h);
+	sqlite3_close(db);
+}
+
+static int
+as_nobody(const char *fmt, ...)
+{
+	char text[512], command[700];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	snprintf(command, sizeof(command), "%s%s >/dev/null 2>&1",
+	    geteuid() == 0 ? "setpriv --reuid=nobody --clear-groups " : "", text);
+	return system(command);
+}
+
+/* Columns of the tables are those of the SQLite schema; how PostgreSQL cuts them by time is no matter here. */
+static void
+tables_pg(PGconn *db)
+{
+	exec_pg(db, "CREATE TABLE bars (asset bigint, source bigint, part bigint, symbol text, "
+		    "feed text, timeframe text, "
+		    "adjustment text, event bigint, received bigint, open double precision, high "
+		    "double precision, low "
+		    "double precision, close double precision, volume double precision, "
+		    "trade_count double precision, "
+		    "vwap double precision, journal_source text, journal_sequence bigint) "
+		    "PARTITION BY RANGE (event);"
+		    "CREATE TABLE bars_default PARTITION OF bars DEFAULT;"
+		    "CREATE TABLE trades (asset bigint, source bigint, symbol text, feed text, "
+		    "event bigint, received "
+		    "bigint, price double precision, size double precision, exchange text, "
+		    "conditions text, tape text, "
+		    "has_id boolean, trade_id bigint, taker_side text, \"update\" text, "
+		    "journal_source text, "
+		    "journal_sequence bigint)");
+	world_schema(SCHEMA_DIR "/schema_pg/002_coverage.sql", exec_pg, db);
+}
+
+static void
+trades_pg(PGconn *db)
+{
+	exec_pg(db,
+	    "INSERT INTO trades VALUES (3, 3, 'BTC/USD', 'us', 1700000000000000001, "
+	    "1800000000000000000, 1.5, 2, "
+	    "NULL, '[\"a\",\" \"]', 'C', true, -1, 'B', NULL, 'x', 1), (3, 3, 'BTC/USD', 'us', "
+	    "1700000000000000001, 1800000000000000000, 1.25, 3, 'Q', NULL, NULL, false, 0, NULL, "
+	    "'canceled', 'x', 2);"
+	    "INSERT INTO coverage VALUES (3, 3, 2, 'BTC/USD', 'us', NULL, NULL, "
+	    "1700000000000000000, "
+	    "1700000000000000009, 1800000000000000000, 2, 'x', 3)");
+}
+
+static void
+check_trades(struct history *h)
+{
+	struct history_question q = { .series = { COVERED_TRADES, ASSET_CRYPTO, "BTC/USD", "us", "",
+					  "" },
+		.start = 1700000000000000000,
+		.end = 1700000000000000009,
+		.limit = 10,
+		.now_ns = 1800000000000000001,
+		.fresh_ns = 10,
+		.wait_ms = 5000 };
+	const struct trade *t;
+	struct kept k;
+
+	ask(h, &q, &k);
+	cr_assert_eq(k.answer.error, E_OK, "%s", k.answer.why);
+	cr_assert_eq(k.answer.count, 2);
+	cr_assert_eq(k.answer.reach, q.end);
+	t = &k.answer.rows[0].v.trade;
+	cr_expect(t->price == 1.5 && t->size == 2 && t->has_id && t->trade_id == UINT64_MAX);
+	cr_expect_str_eq(t->conditions, "\x1f"
+					"a\x1f ");
+	cr_expect_str_eq(t->taker_side, "B");
+	cr_expect(!t[0].update[0] && !k.answer.rows[1].v.trade.has_id);
+	cr_expect_str_eq(k.answer.rows[1].v.trade.update, "canceled");
+	cr_expect(list_is_null(k.answer.rows[1].v.trade.conditions));
+	free(k.answer.rows);
+}
+
+Test(reading, postgres_answers_the_same)
+{
+	struct history *h;
+	char text[256];
+	PGconn *db;
+
+	if (access(BIN "/initdb", X_OK) != 0)
+		cr_skip_test("there is no PostgreSQL 15 here");
+	cr_assert_eq(chmod(folder, 0777), 0);
+	cr_assert_eq(
+	    as_nobody(BIN "/initdb -D %s/pg -N -A trust -U test --no-locale -E UTF8", folder), 0);
+	cr_assert_eq(as_nobody(BIN "/pg_ctl -D %s/pg -w -o \"-k %s -c listen_addresses='' -c "
+				   "fsync=off -c shared_buffers=8MB\" start",
+			 folder, folder),
+	    0);
+	snprintf(text, sizeof(text), "host=%s user=test dbname=postgres", folder);
+	db = PQconnectdb(text);
+	cr_assert_eq(PQstatus(db), CONNECTION_OK, "%s", PQerrorMessage(db));
+	exec_pg(db, "SET client_min_messages = error");
+	tables_pg(db);
+	exec_pg(db, "CREATE ROLE reader LOGIN; GRANT SELECT ON bars, trades, coverage TO reader");
+	snprintf(conf.postgres_read_url, sizeof(conf.postgres_read_url),
+	    "host=%s user=reader dbname=postgres", folder);
+	h = history_open(loop, &conf);
+	cr_expect_str_eq(history_store(h), "postgres");
+	trades_pg(db);
+	check_trades(h);
+	compare(h, exec_pg, db, "DELETE FROM bars; DELETE FROM coverage", 8);
+	PQfinish(db);
+	as_nobody(BIN "/pg_ctl -D %s/pg -m immediate stop", folder);
+	history_close(&h);
+}
+
+Test(reading, a_store_that_is_not_there_is_left_alone_for_a_while)
+{
+	struct history *h = history_open(loop, &conf);
+	struct history_question q;
+	struct history_ticket *ticket;
+	struct kept k;
+	unsigned seed = 1;
+
+	world_question(&q, &seed);
+	for (int i = 0; i < 3; i++) {
+		ask(h, &q, &k);
+		cr_expect_eq(k.answer.error, E_STORE);
+		cr_expect(k.answer.why[0] != '\0');
+	}
+	cr_expect_eq(history_ask(h, &q, keep, &k, &ticket), E_OVERLOADED, "the breaker is open");
+	history_close(&h);
+}
+
+Test(reading, a_database_that_cannot_be_reached_is_told_without_the_password)
+{
+	static const char *const urls[] = { "postgresql://me:s3cret@127.0.0.1:1/db",
+		"postgresql://me:s3cret@[::/db" };
+	struct history_question q;
+	unsigned seed = 1;
+
+	for (int i = 0; i < 2; i++) {
+		struct history *h;
+		struct kept k;
+
+		strcpy(conf.postgres_url, urls[i]);
+		h = history_open(loop, &conf);
+		world_question(&q, &seed);
+		ask(h, &q, &k);
+		cr_expect_eq(k.answer.error, E_STORE);
+		cr_expect(k.answer.why[0] != '\0' && strstr(k.answer.why, "s3cret") == NULL, "%s",
+		    k.answer.why);
+		history_close(&h);
+	}
+}
+
+Test(reading, a_cancelled_question_has_no_answer_and_others_do)
+{
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_ticket *ticket;
+	struct history_question q;
+	struct kept gone = { .came = false }, k;
+	unsigned seed = 1;
+
+	world_question(&q, &seed);
+	cr_assert_eq(history_ask(h, &q, keep, &gone, &ticket), E_OK);
+	history_cancel(ticket);
+	ask(h, &q, &k);
+	cr_expect_eq(k.answer.error, E_OK, "%s", k.answer.why);
+	cr_expect_not(gone.came);
+	history_close(&h);
+	sqlite3_close(db);
+}
+
+Test(reading, more_questions_than_may_wait_are_refused)
+{
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_ticket *ticket;
+	struct history_question q;
+	struct kept k[HISTORY_WAITING_MAX + 1] = { { .came = false } };
+	unsigned seed = 1;
+
+	world_question(&q, &seed);
+	for (int i = 0; i < HISTORY_WAITING_MAX; i++)
+		cr_assert_eq(history_ask(h, &q, keep, &k[i], &ticket), E_OK);
+	cr_expect_eq(history_ask(h, &q, keep, &k[HISTORY_WAITING_MAX], &ticket), E_OVERLOADED);
+	for (int i = 0; i < HISTORY_WAITING_MAX; i++)
+		while (!k[i].came)
+			loop_turn(loop, 1000);
+	history_close(&h);
+	sqlite3_close(db);
+}
