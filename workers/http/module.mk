@@ -1,13 +1,8 @@
 # http: answers clients from book and cache, asks the fetcher for the rest.
 pkglibexec_PROGRAMS += http
 HTTP_WORKER_SOURCES = workers/http/serve.c workers/http/router.c workers/http/params.c workers/http/ask.c \
-<<<<<<< HEAD
 	workers/http/single.c workers/http/range.c workers/http/range_show.c workers/http/token.c workers/http/batch.c workers/http/answer.c workers/http/compose.c workers/http/lookup.c workers/http/intake.c \
-	workers/http/cache.c workers/http/waiting.c workers/http/l2.c workers/http/result.c workers/http/shown.c \
-=======
-	workers/http/single.c workers/http/batch.c workers/http/answer.c workers/http/compose.c workers/http/lookup.c workers/http/intake.c \
 	workers/http/cache.c workers/http/waiting.c workers/http/l2.c workers/http/wall_age.c workers/http/result.c workers/http/shown.c \
->>>>>>> redis
 	workers/http/render.c workers/http/stocks.c workers/http/options.c workers/http/crypto.c \
 	workers/http/market.c workers/http/health.c workers/http/metrics_route.c workers/http/openapi.c \
 	workers/http/http_worker.h workers/http/range.h workers/http/router.h workers/http/lookup.h workers/http/shown.h
