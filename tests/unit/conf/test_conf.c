@@ -211,7 +211,7 @@ Test(conf, a_bare_duration_is_in_seconds)
 Test(conf, secrets_never_appear_in_an_error)
 {
 	struct conf c = defaults();
-	char secret[400];
+	char secret[600];
 
 	memset(secret, 'S', sizeof(secret) - 1);
 	secret[sizeof(secret) - 1] = '\0';
@@ -341,4 +341,19 @@ Test(conf, debug_turns_the_log_level_to_debug)
 	cr_assert_eq(set(&c, "log.level", "warn"), E_OK);
 	cr_assert_eq(conf_check(&c, why), E_OK);
 	cr_expect_str_eq(c.log_level, "debug");
+}
+
+Test(conf, history_is_read_where_it_is_written_unless_another_place_is_given)
+{
+	char why[CONF_ERROR];
+	struct conf c;
+
+	conf_defaults(&c);
+	cr_assert_eq(set(&c, "postgres.url", "postgresql://w@h/db"), E_OK);
+	cr_assert_eq(conf_check(&c, why), E_OK);
+	cr_expect_str_eq(c.postgres_read_url, "postgresql://w@h/db");
+	cr_assert_eq(set(&c, "postgres.read_url", "postgresql://r@h/db"), E_OK);
+	cr_assert_eq(conf_check(&c, why), E_OK);
+	cr_expect_str_eq(c.postgres_read_url, "postgresql://r@h/db");
+	cr_expect_str_eq(c.postgres_url, "postgresql://w@h/db");
 }
