@@ -139,6 +139,25 @@ def test_a_missing_database_and_a_newer_schema_are_one_line_each(scene):
         check(PASSWORD not in g.tail(10**6), "the password is in the log")
 
 
+def test_another_primary_gets_what_it_lacks(scene):
+    with Postgres() as first, Postgres(primary=first) as second:
+        hosts = f"127.0.0.1:{second.port},127.0.0.1:{first.port}"
+        _, g = pair(scene, f"postgresql://gateway:{PASSWORD}@{hosts}/history")
+        ask_bars(g, 3)
+        stored(g, first)
+        wait_for(lambda: second.value("SELECT count(*) FROM journal_position") == "1", 10, "replication")
+        second.sql("SELECT pg_wal_replay_pause()")
+        ask_bars(g, 3)
+        stored(g, first)
+        first.stop("immediate")
+        second.sql("SELECT pg_wal_replay_resume()")
+        second.promote()
+        ask_bars(g, 2)
+        green(g)
+        stored(g, second)
+        check(each_once(g, second) > 300)
+
+
 def test_a_url_that_does_not_parse_is_refused_before_anything_starts(scene):
     r = subprocess.run([BUILD / "opitios-alpaca", "--check-config"], capture_output=True, text=True, timeout=10,
                        env={"POSTGRES_URL": f"postgresql://gateway:{PASSWORD}@127.0.0.1:99999/history"})

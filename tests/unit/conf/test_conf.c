@@ -342,3 +342,18 @@ Test(conf, debug_turns_the_log_level_to_debug)
 	cr_assert_eq(conf_check(&c, why), E_OK);
 	cr_expect_str_eq(c.log_level, "debug");
 }
+
+Test(conf, history_is_read_where_it_is_written_unless_another_place_is_given)
+{
+	char why[CONF_ERROR];
+	struct conf c;
+
+	conf_defaults(&c);
+	cr_assert_eq(set(&c, "postgres.url", "postgresql://w@h/db"), E_OK);
+	cr_assert_eq(conf_check(&c, why), E_OK);
+	cr_expect_str_eq(c.postgres_read_url, "postgresql://w@h/db");
+	cr_assert_eq(set(&c, "postgres.read_url", "postgresql://r@h/db"), E_OK);
+	cr_assert_eq(conf_check(&c, why), E_OK);
+	cr_expect_str_eq(c.postgres_read_url, "postgresql://r@h/db");
+	cr_expect_str_eq(c.postgres_url, "postgresql://w@h/db");
+}
