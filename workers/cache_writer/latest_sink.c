@@ -200,7 +200,7 @@ lag_count(struct latest *l)
 	uint64_t lag = 0, behind;
 
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next) {
-		if (s->reader == NULL || journal_reader_behind(s->reader, &behind) != E_OK)
+		if (s->begun != SOURCE_BEGUN || source_behind(s, &behind) != E_OK)
 			continue;
 		lag += behind;
 	}

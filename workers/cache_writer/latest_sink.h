@@ -68,6 +68,8 @@ struct latest_source {
 };
 /* The next record; E_PARTIAL: none now. What cannot be read is stepped over and added to *skipped. */
 int source_read(struct latest_source *, struct journal_record *, uint64_t *skipped) MUST_CHECK;
+/* Records in the journal that were not read yet. */
+int source_behind(struct latest_source *, uint64_t *records) MUST_CHECK;
 void source_begin(struct latest_source *, uint64_t after);
 /* Back to what Redis is known to have. */
 void source_rewind(struct latest_source *);

@@ -28,14 +28,32 @@ source_close(struct latest_source *s)
 	s->skipped = 0;
 }
 
+static int
+source_reader_ensure(struct latest_source *s)
+{
+	if (s->reader != NULL)
+		return E_OK;
+	return journal_reader_open(&s->reader, s->state_dir, s->name, s->read);
+}
+
+int
+source_behind(struct latest_source *s, uint64_t *records)
+{
+	int r;
+
+	*records = 0;
+	if ((r = source_reader_ensure(s)) != E_OK)
+		return r;
+	return journal_reader_behind(s->reader, records);
+}
+
 int
 source_read(struct latest_source *s, struct journal_record *record, uint64_t *skipped)
 {
 	uint64_t lost;
-	int r = E_CORRUPT;
+	int r;
 
-	if (s->reader == NULL &&
-	    (r = journal_reader_open(&s->reader, s->state_dir, s->name, s->read)) != E_OK)
+	if ((r = source_reader_ensure(s)) != E_OK)
 		return r;
 	r = E_CORRUPT;
 	for (int i = 0; i < SKIPS_MAX && r == E_CORRUPT; i++)
