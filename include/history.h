@@ -84,8 +84,8 @@ struct history	*history_open(struct loop *, const struct conf *);
 void		 history_close(struct history **);	/* hooks of what is under way are not called */
 const char	*history_store(const struct history *);	/* "sqlite", "postgres" */
 /* E_OVERLOADED: the queue is full or the breaker open; the hook is not called then. */
-int		 history_ask(struct history *, const struct history_question *, history_hook *, void *owner,
-		    struct history_ticket **) MUST_CHECK;
+int		 history_ask(struct history *h, const struct history_question *q, history_hook *hook, void *owner,
+		    struct history_ticket **out) MUST_CHECK;
 void		 history_cancel(struct history_ticket *);
 
 #endif /* HISTORY_H */
