@@ -28,7 +28,8 @@ teardown(void)
 TestSuite(cover, .init = setup, .fini = teardown);
 
 static void
-ask(enum endpoint endpoint, const char *symbol, int64_t start, int64_t end, bool down, uint64_t limit)
+ask(enum endpoint endpoint, const char *symbol, int64_t start, int64_t end, bool down,
+    uint64_t limit)
 {
 	struct msg_fetch f = fake_a_fetch(endpoint, symbol);
 
@@ -52,7 +53,8 @@ answer(const char *kind, const char *symbol, const int *at, size_t count, const 
 
 	for (size_t i = 0; i < count; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		    bars ? "%s{\"t\":\"2021-10-%02dT04:00:00Z\",\"o\":1,\"h\":1,\"l\":1,\"c\":1,\"v\":10}"
+		    bars ? "%s{\"t\":\"2021-10-%02dT04:00:00Z\",\"o\":1,\"h\":1,\"l\":1,\"c\":1,"
+			   "\"v\":10}"
 			 : "%s{\"t\":\"2021-10-01T00:00:%02dZ\",\"p\":1,\"s\":1}",
 		    i == 0 ? "" : ",", at[i]);
 	snprintf(text + n, sizeof(text) - n, "]},\"next_page_token\":%s}", token);
@@ -123,7 +125,8 @@ Test(cover, an_instant_that_a_page_ends_in_counts_when_the_next_begins_behind_it
 	expect(2, DAY(0) + 5 * CLOCK_SEC + 1, DAY(0) + 9 * CLOCK_SEC - 1, 1);
 	expect(3, DAY(0) + 9 * CLOCK_SEC + 1, DAY(0) + 60 * CLOCK_SEC, 1);
 	cr_expect_eq(k->covered_count, 4, "second 9 was cut in two and is a hole");
-	cr_expect_eq(k->covered[1].received, k->covered[0].received, "of the call its rows came with");
+	cr_expect_eq(
+	    k->covered[1].received, k->covered[0].received, "of the call its rows came with");
 }
 
 Test(cover, what_may_still_change_is_left_out)

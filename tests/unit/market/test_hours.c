@@ -32,7 +32,8 @@ Test(hours, follow_the_wall_clock_over_both_changes_of_time)
 		cr_expect_eq(hours_next(HOURS_REGULAR, open - 1), open);
 		cr_expect_eq(hours_next(HOURS_REGULAR, open + 1), open + 1);
 	}
-	cr_expect_eq(hours_next(HOURS_REGULAR, at("2024-03-08T21:00:00Z")), at(opens[1]), "over the week-end");
+	cr_expect_eq(hours_next(HOURS_REGULAR, at("2024-03-08T21:00:00Z")), at(opens[1]),
+	    "over the week-end");
 	cr_expect_eq(hours_next(HOURS_REGULAR, at("2024-11-01T20:00:00Z")), at(opens[3]));
 	cr_expect_not(hours_contain(HOURS_EXTENDED, at("2024-03-09T15:00:00Z")), "a Saturday");
 	cr_expect(hours_contain(HOURS_ALL, at("2024-03-09T15:00:00Z")));
