@@ -105,15 +105,16 @@ range_is_untouched(const struct range *r)
 /*
  * Taking rows
  */
+/* Of the piece that was fetched. An interval the client's start lies in is stamped before it. */
 static bool
 range_row_is_within(const struct range *r, const struct history_row *row)
 {
+	const struct msg_fetch *piece = &r->part.fetch;
 	int64_t event = row_event(r, row);
 
-	/* An interval the client's start lies in is stamped before it. */
-	if (r->low == r->ask.fetch.start)
-		return event <= r->high;
-	return event >= r->low && event <= r->high;
+	if (event > range_high(piece))
+		return false;
+	return piece->start == r->ask.fetch.start || event >= range_low(piece);
 }
 
 static void

@@ -245,11 +245,17 @@ proc_finished(struct proc *p)
 int
 journal_append(struct journal *j, enum msg_type type, const void *value)
 {
-	(void)j, (void)value;
+	(void)j;
 	if (the_fake->journal_is_full || the_fake->journal_refuses != E_OK)
 		return the_fake->journal_is_full ? E_FULL : the_fake->journal_refuses;
 	the_fake->appended++;
 	the_fake->kinds[type]++;
+	if (type == MSG_COVERAGE && the_fake->covered_count < 32)
+		the_fake->covered[the_fake->covered_count++] = *(const struct coverage *)value;
+	if ((type == MSG_BAR || type == MSG_TRADE) && the_fake->kept_count < 256)
+		the_fake->kept_events[the_fake->kept_count++] =
+		    type == MSG_BAR ? ((const struct bar *)value)->event
+				    : ((const struct trade *)value)->event;
 	return E_OK;
 }
 

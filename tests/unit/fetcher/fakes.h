@@ -31,6 +31,10 @@ struct fake {
 	unsigned	 sent_count;
 	unsigned	 appended, flushed, flushes;
 	unsigned	 kinds[MSG_TYPE_MAX];
+	struct coverage	 covered[32];
+	unsigned	 covered_count;
+	int64_t		 kept_events[256];	/* of bars and trades, in the order of the journal */
+	unsigned	 kept_count;
 	bool		 journal_is_full;
 	int		 journal_refuses;	/* each record, with this error */
 	bool		 loading;	/* the upstream cannot be called yet */
