@@ -175,6 +175,7 @@ struct master {
 	struct upgrade	*upgrade;	/* null: none under way */
 	struct admin	*admin;		/* null: admin.address is off */
 	struct ctl_server *ctl;		/* the control socket */
+	int		 ctl_handed;	/* of an earlier image, listening; 0: none */
 	struct notify	*notify;	/* null: no NOTIFY_SOCKET */
 	unsigned	 http_workers;	/* wanted */
 	unsigned	 cpus;		/* usable */
@@ -185,6 +186,7 @@ struct master {
 /* options.c */
 enum options_mode { MODE_RUN, MODE_TRIAL, MODE_CHECK, MODE_PRINT, MODE_VERSION, MODE_HELP };
 #define OPTIONS_SET_MAX 256
+#define OPTIONS_KEEPS_MAX 4
 struct options {
 	enum options_mode mode;
 	const char	*file;		/* borrowed from argv; null: none */
@@ -193,6 +195,8 @@ struct options {
 	size_t		 set_count;
 	const char	*handover;	/* --handover=FD: an earlier image's state; null: none */
 	const char	*trial;		/* --trial=TABLES: what the running image's tables are */
+	const char	*trial_keeps[OPTIONS_KEEPS_MAX]; /* --trial-keeps=KEY=VALUE: what only a restart changes */
+	size_t		 keeps_count;
 };
 /* E_INVALID_PARAMETER with *why (static) and *word for what is unknown or incomplete. */
 int	options_parse(int argc, char **argv, struct options *, const char **why, const char **word) MUST_CHECK;
@@ -206,8 +210,10 @@ int	state_dir_lock(const char *dir);	/* made if missing; returns the lock's desc
 void	state_dir_unlock(const char *dir, int *fd);
 /* Writes <dir>/<name> so that a reader sees all or nothing. */
 int	state_dir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
-/* <dir>/<listener's name>.address; fatal when it cannot be written. */
-void	state_dir_write_address(const char *dir, const struct listener *);
+/* <dir>/<listener's name>.address; left alone where it says that already. E_SYSTEM. */
+int	state_dir_write_address(const char *dir, const struct listener *) MUST_CHECK;
+/* The same in the master's own; fatal at a start when it cannot be written. */
+void	state_dir_tell_address(const struct master *, const struct listener *);
 void	state_dir_remove(const char *dir, const char *name);
 
 /* cpus.c */
@@ -335,7 +341,9 @@ void	upgrade_go_on(struct master *, struct handover *);	/* in the image that too
 #define TRIAL_TABLES 40
 #define TRIAL_FD     3
 void	trial_tables(char out[TRIAL_TABLES]);	/* of this image: hashes of messages and statistics */
-int	trial_run(struct master *, const char *wanted);	/* the exit code */
+int	trial_run(struct master *);	/* the exit code */
+/* From here on whatever is fatal is told to whoever asked, too. */
+void	trial_tell_fatal(void);
 
 /* The control socket's side of an upgrade: the connection that waits for its outcome goes to the next image. */
 int	ctl_release(struct master *, void *arg);		/* its descriptor, -1: none */
@@ -354,6 +362,7 @@ int	master_log_level(struct master *, const char *level) MUST_CHECK;
 /* ctl_server.c: <state.dir>/control.sock. Fatal when it cannot be had; done_fn's it handed out are not to be called after
  * ctl_close. */
 void	ctl_open(struct master *);
+int	ctl_listener(const struct master *);	/* its descriptor; -1: none */
 void	ctl_close(struct master *);
 
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */

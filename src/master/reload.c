@@ -307,6 +307,20 @@ reload_renew_singles(struct master *m, struct reload *r)
 	return !r->renewing;
 }
 
+/* One that does not get ready will hardly finish in time what it is told. Going back to another executable nothing is
+ * started from here: what the one has as settings the other's workers may not know. */
+static void
+reload_go_back_single(struct reload *r, struct slot *s)
+{
+	bool starting = s->state == SLOT_STARTING;
+
+	s->cause = starting ? CAUSE_NOT_READY : reload_cause(r);
+	if (r->everything)
+		slot_event(s, starting ? SLOT_ON_KILL : SLOT_ON_DRAIN);
+	else
+		slot_event(s, starting ? SLOT_ON_BROKEN : SLOT_ON_RENEW);
+}
+
 /* Those that run on the candidate, or were to, run on what was before. */
 static void
 reload_go_back(struct master *m, struct reload *r)
@@ -323,11 +337,8 @@ reload_go_back(struct master *m, struct reload *r)
 		if (s->conf != &r->conf)
 			continue;
 		s->conf = &m->conf;
-		if (s->twin == NULL) {
-			/* One that does not get ready will hardly finish in time what it is told. */
-			s->cause = s->state == SLOT_STARTING ? CAUSE_NOT_READY : reload_cause(r);
-			slot_event(s, s->state == SLOT_STARTING ? SLOT_ON_BROKEN : SLOT_ON_RENEW);
-		}
+		if (s->twin == NULL)
+			reload_go_back_single(r, s);
 	}
 	slots_want(m, ROLE_HTTP, m->http_workers);
 }
@@ -342,7 +353,7 @@ reload_is_back(const struct master *m)
 	for (i = 0; i < m->slot_count; i++) {
 		s = &m->slots[i];
 		if (s->twin == NULL && s->state != SLOT_READY && s->state != SLOT_WAITING &&
-		    s->state != SLOT_FAILED)
+		    s->state != SLOT_FAILED && s->state != SLOT_IDLE)
 			return false;
 	}
 	return true;

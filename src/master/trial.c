@@ -17,6 +17,7 @@
 
 #include "log.h"
 #include "msg.h"
+#include "text.h"
 
 void
 trial_tables(char out[TRIAL_TABLES])
@@ -25,9 +26,23 @@ trial_tables(char out[TRIAL_TABLES])
 	    out, TRIAL_TABLES, "%016" PRIx64 "-%016" PRIx64, msg_protocol_id(), board_layout());
 }
 
+static void
+trial_tell(void *arg, const char *why)
+{
+	(void)arg;
+	if (write(TRIAL_FD, why, strlen(why)) < 0)
+		log_debug("upgrade: nobody listens: %s", strerror(errno));
+}
+
+void
+trial_tell_fatal(void)
+{
+	log_on_fatal(trial_tell, NULL);
+}
+
 static int PRINTF_LIKE(2, 3) trial_refuse(enum exit_code code, const char *fmt, ...)
 {
-	char why[256];
+	char why[400];
 	va_list args;
 	int n;
 
@@ -35,9 +50,31 @@ static int PRINTF_LIKE(2, 3) trial_refuse(enum exit_code code, const char *fmt, 
 	n = vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	log_error("upgrade: %s", why);
-	if (n > 0 && write(TRIAL_FD, why, strlen(why)) < 0)
-		log_debug("upgrade: nobody listens: %s", strerror(errno));
+	if (n > 0)
+		trial_tell(NULL, why);
 	return (int)code;
+}
+
+/* The sockets and the lock that are handed over are where they are: a gateway that says otherwise would be in two places. */
+static int
+trial_check_kept(const struct master *m, const char *kept)
+{
+	char key[64], value[1024];
+	const struct conf_row *row;
+	const char *equals = strchr(kept, '=');
+
+	if (equals == NULL ||
+	    text_copy_n(key, sizeof(key), kept, (size_t)(equals - kept)) != E_OK ||
+	    (row = conf_find(key)) == NULL)
+		return EXIT_WITH_OK;
+	if (conf_text(&m->conf, row, value, sizeof(value)) == E_OK &&
+	    strcmp(value, equals + 1) == 0)
+		return EXIT_WITH_OK;
+	return trial_refuse(EXIT_WITH_CONFIG,
+	    "%s is \"%.100s\" now, and this gateway runs with \"%.100s\": only a restart changes "
+	    "it: set it back, or "
+	    "stop and start instead",
+	    key, value, equals + 1);
 }
 
 static void NORETURN
@@ -76,17 +113,21 @@ trial_ask(int executable, const char *name, char *said, size_t size)
 }
 
 int
-trial_run(struct master *m, const char *wanted)
+trial_run(struct master *m)
 {
+	const char *wanted = m->options->trial, *name;
 	char mine[TRIAL_TABLES], said[128];
-	const char *name;
 	size_t i;
+	int code;
 
 	trial_tables(mine);
 	if (strcmp(mine, wanted) != 0)
 		return trial_refuse(EXIT_WITH_PROTOCOL,
 		    "its messages or statistics are laid out otherwise: stop and start instead; "
 		    "sockets kept by systemd lose no connection then");
+	for (i = 0; i < m->options->keeps_count; i++)
+		if ((code = trial_check_kept(m, m->options->trial_keeps[i])) != EXIT_WITH_OK)
+			return code;
 	spawn_find_workers(m);
 	for (i = 0; i < WORKER_ROLES; i++) {
 		name = role_executable(m->executables[i].role);

@@ -27,10 +27,11 @@
 #include "mem.h"
 #include "text.h"
 
-#define UPGRADE_TEXT	 256
+#define UPGRADE_TEXT	 512
 #define UPGRADE_POLL_MS	 5
+#define UPGRADE_MORE	 4		 /* arguments of one image for another */
+#define UPGRADE_OPTION	 320		 /* longer than any value of a setting */
 #define UPGRADE_QUIET_NS (5 * CLOCK_SEC) /* beyond the time for getting ready */
-#define UPGRADE_ARGS	 (OPTIONS_SET_MAX + 16)
 
 enum upgrade_stage { UPGRADE_TRIAL, UPGRADE_QUIET, UPGRADE_RENEW, UPGRADE_BACK };
 
@@ -58,6 +59,8 @@ upgrade_free(struct master *m)
 		close(u->reason_fd);
 	if (u->handover.previous >= 0)
 		close(u->handover.previous);
+	if (u->handover.conf >= 0)
+		close(u->handover.conf);
 	for (i = 0; i < WORKER_ROLES; i++)
 		if (u->handover.previous_executables[i].fd >= 0)
 			close(u->handover.previous_executables[i].fd);
@@ -67,6 +70,7 @@ upgrade_free(struct master *m)
 static void
 upgrade_end(struct master *m, int error, const char *text)
 {
+	bool stayed = m->upgrade->stage == UPGRADE_BACK;
 	done_fn *done = m->upgrade->done;
 	void *arg = m->upgrade->arg;
 
@@ -75,7 +79,10 @@ upgrade_end(struct master *m, int error, const char *text)
 	if (error == E_OK)
 		log_info("upgrade: %s", text);
 	else
-		log_error("upgrade: failed, the old executable serves on: %s", text);
+		log_error("upgrade: failed, %s: %s",
+		    stayed ? "the new executable stays, with the old workers"
+			   : "the old executable serves on",
+		    text);
 	upgrade_free(m);
 	if (done != NULL)
 		done(arg, error, text);
@@ -98,23 +105,40 @@ upgrade_path(char *out, size_t size)
 	return access(out, X_OK) == 0 ? E_OK : E_ABSENT;
 }
 
-/* The command line as it was, without what an earlier image was given; one more argument at its end. */
-static void
-upgrade_arguments(const struct master *m, char *more, const char *argv[UPGRADE_ARGS])
+void
+upgrade_arguments(const struct master *m, const char *const *more, const char *argv[UPGRADE_ARGS])
 {
 	size_t i, n = 0;
 
-	for (i = 0; m->arguments[i] != NULL && n < UPGRADE_ARGS - 2; i++)
+	for (i = 0; m->arguments[i] != NULL && n < UPGRADE_ARGS - UPGRADE_MORE - 1; i++)
 		if (strncmp(m->arguments[i], "--handover=", 11) != 0)
 			argv[n++] = m->arguments[i];
-	argv[n++] = more;
+	for (i = 0; i < UPGRADE_MORE && more[i] != NULL; i++)
+		argv[n++] = more[i];
 	argv[n] = NULL;
+}
+
+/* The two tables, and what is handed over whatever the configuration says by now. */
+static void
+upgrade_trial_arguments(const struct master *m, const char *argv[UPGRADE_ARGS])
+{
+	static char text[UPGRADE_MORE][UPGRADE_OPTION]; /* the child's own */
+	const char *more[UPGRADE_MORE + 1] = { text[0], text[1], text[2], text[3] };
+	char tables[TRIAL_TABLES];
+
+	trial_tables(tables);
+	(void)snprintf(text[0], UPGRADE_OPTION, "--trial=%s", tables);
+	(void)snprintf(text[1], UPGRADE_OPTION, "--trial-keeps=state.dir=%s", m->conf.state_dir);
+	(void)snprintf(
+	    text[2], UPGRADE_OPTION, "--trial-keeps=admin.address=%s", m->conf.admin_address);
+	(void)snprintf(
+	    text[3], UPGRADE_OPTION, "--trial-keeps=http.address=%s", m->conf.http_address);
+	upgrade_arguments(m, more, argv);
 }
 
 static void NORETURN
 upgrade_try(const struct master *m, const char *path, int reason, pid_t master)
 {
-	char tables[TRIAL_TABLES], option[TRIAL_TABLES + 16];
 	const char *argv[UPGRADE_ARGS];
 	sigset_t none;
 
@@ -123,9 +147,7 @@ upgrade_try(const struct master *m, const char *path, int reason, pid_t master)
 	spawn_signals_reset();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	trial_tables(tables);
-	snprintf(option, sizeof(option), "--trial=%s", tables);
-	upgrade_arguments(m, option, argv);
+	upgrade_trial_arguments(m, argv);
 	if (dup2(reason, TRIAL_FD) < 0 || close_range(TRIAL_FD + 1, ~0u, 0) < 0)
 		_exit(EXIT_WITH_SYSTEM);
 	execve(path, (char **)(uintptr_t)argv, m->environment);
@@ -163,7 +185,8 @@ upgrade_new(struct master *m, enum upgrade_stage stage, done_fn *done, void *arg
 	u->stage = stage;
 	u->done = done;
 	u->arg = arg;
-	u->reason_fd = u->handover.previous = u->handover.asker = -1;
+	u->reason_fd = -1;
+	u->handover = (struct handover)HANDOVER_NONE;
 	for (i = 0; i < WORKER_ROLES; i++)
 		u->handover.previous_executables[i].fd = -1;
 	u->deadline_ns = clock_mono() + m->conf.supervisor_upgrade_timeout * CLOCK_MS;
@@ -263,8 +286,8 @@ upgrade_is_quiet(const struct master *m)
 	return m->replacing == NULL && m->reload == NULL;
 }
 
-/* Comes back only when the system refuses: then everything is as it was. Signals wait until the new image has its
- * handlers. */
+/* Comes back only when the system refuses: then everything is as it was, and errno says why. Signals wait until the new
+ * image has its handlers. */
 static void
 upgrade_execute(struct master *m, const char *path, struct handover *h)
 {
@@ -273,19 +296,26 @@ upgrade_execute(struct master *m, const char *path, struct handover *h)
 	char option[32];
 	int fd, error;
 
-	h->executable = open("/proc/self/exe", O_RDONLY);
-	if (h->executable < 0 || handover_write(m, h, &fd) != E_OK)
+	if ((h->executable = open("/proc/self/exe", O_RDONLY)) < 0)
 		return;
+	if (handover_write(m, h, &fd) != E_OK) {
+		error = errno;
+		close(h->executable);
+		errno = error;
+		return;
+	}
 	snprintf(option, sizeof(option), "--handover=%d", fd);
-	upgrade_arguments(m, option, argv);
+	upgrade_arguments(m, (const char *[]){ option, NULL }, argv);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	handover_keep_all(m, true);
 	handover_keep(h->asker, true);
+	handover_keep(h->conf, true);
 	execve(path, (char **)(uintptr_t)argv, m->environment);
 	error = errno;
 	handover_keep_all(m, false);
 	handover_keep(h->asker, false);
+	handover_keep(h->conf, false);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(h->executable);
 	close(fd);
@@ -305,7 +335,8 @@ upgrade_try_execute(struct master *m)
 	log_info("upgrade: going on as %s", u->path);
 	notify_reloading(m);
 	u->handover.asker = ctl_release(m, u->arg);
-	upgrade_execute(m, u->path, &u->handover);
+	if ((u->handover.conf = way_back_conf_write(&m->conf)) >= 0)
+		upgrade_execute(m, u->path, &u->handover);
 	snprintf(text, sizeof(text), "it cannot be executed: %s", strerror(errno));
 	notify_reloaded(m);
 	upgrade_end(m, E_SYSTEM, text);
@@ -316,19 +347,27 @@ static void
 upgrade_try_back(struct master *m)
 {
 	struct upgrade *u = m->upgrade;
-	struct handover h = { .rollback = true, .asker = u->handover.asker };
-	char path[48];
+	struct handover h = HANDOVER_NONE;
+	char path[48], text[UPGRADE_TEXT];
 
 	if (!upgrade_is_quiet(m) && clock_mono() < u->deadline_ns) {
 		loop_timer_set(&u->timer, UPGRADE_POLL_MS);
 		return;
 	}
+	h.rollback = true;
+	h.conf = u->handover.conf;
 	(void)text_copy(h.why, sizeof(h.why), u->why);
+	/* The number taken over may be another's by now: its client may have left. */
+	h.asker = ctl_release(m, u->arg);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", u->handover.previous);
+	errno = EBUSY; /* of a slot that does not come to rest */
 	if (upgrade_is_quiet(m))
 		upgrade_execute(m, path, &h);
-	log_error("upgrade: the old executable cannot be gone back to: %s", strerror(errno));
-	upgrade_end(m, E_SYSTEM, u->why);
+	snprintf(text, sizeof(text), "%.300s; the old executable cannot be gone back to: %s",
+	    u->why, strerror(errno));
+	notify_reloaded(m);
+	upgrade_end(m, E_SYSTEM, text);
+	slots_start(m);
 }
 
 static void
