@@ -64,6 +64,7 @@ write_listener(struct json *j, const struct listener *l)
 	json_text(j, "name", l->name);
 	json_i64(j, "fd", l->fd);
 	json_text(j, "address", l->address);
+	json_bool(j, "unstored", l->unstored);
 	json_object_close(j);
 }
 
@@ -223,6 +224,7 @@ read_listeners(struct master *m, const json_t *root)
 			continue;
 		l = strcmp(name, "http") == 0 ? &m->http : &m->admin_listener;
 		l->fd = read_fd(one, "fd");
+		l->unstored = json_is_true(json_object_get(one, "unstored"));
 		(void)text_copy(l->name, sizeof(l->name), name);
 		(void)text_copy(l->address, sizeof(l->address), address);
 		handover_keep(l->fd, false);
@@ -346,6 +348,8 @@ handover_adopt(struct master *m, struct handover *h)
 		adopt_seat(m, json_array_get(slots, i));
 	for (i = 0; i < json_array_size(links); i++)
 		adopt_link(m, json_array_get(links, i));
+	/* Links that were lost at that moment were not handed over. */
+	loop_timer_set(&m->rewire, 0);
 	way_back_close();
 	json_decref(h->root);
 	h->root = NULL;

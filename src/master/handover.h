@@ -37,6 +37,7 @@ void	way_back_close(void);
 
 /* upgrade.c: the command line as it was, without what an earlier image was given, and `more`, ended by null. */
 #define UPGRADE_ARGS (OPTIONS_SET_MAX + 16)
+#define UPGRADE_MORE 4 /* of one image for another */
 void	upgrade_arguments(const struct master *, const char *const *more, const char *argv[UPGRADE_ARGS]);
 
 #endif /* HANDOVER_H */

@@ -26,7 +26,7 @@ enum slot_event {
 
 /* Every action a row of slot_states.def may name; all but the first two are functions slot_<name>. */
 #define SLOT_ACTIONS(X) X(impossible) X(nothing) X(spawn) X(serve) X(steady) X(await_end) X(delay) X(mourn) X(fail) \
-	X(renew) X(kill) X(kill_stray) X(abort_late) X(abort_hung) X(abort_slow) X(await_dump) X(drain) X(bury) X(rest)
+	X(renew) X(kill) X(await_kill) X(outlive) X(kill_stray) X(abort_late) X(abort_hung) X(abort_slow) X(await_dump) X(drain) X(bury) X(rest)
 enum slot_action {
 #define X(name) SLOT_DO_##name,
 	SLOT_ACTIONS(X)
@@ -78,6 +78,8 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	pid_t		 pid;		/* 0: none */
 	struct chan	*control;	/* null: none, or not spoken to any more */
 	struct limit	 talk;		/* messages the process may send */
+	int64_t		 accused_ns;	/* monotonic: its process said that another breaks the protocol; 0: never */
+	unsigned	 outlived;	/* times that its process was looked for after SIGKILL */
 	unsigned	 handed;	/* descriptors it was sent in this turn; see wire.c */
 	struct loop_timer timer;	/* what it means depends on the state */
 	int64_t		 ready_ms;	/* how long a process may take to be ready */
@@ -120,11 +122,18 @@ struct stop {
 	enum exit_code	 code;
 };
 
+struct oom {			/* oom.c: the kernel's count */
+	uint64_t	 before;	/* ten to twenty seconds ago */
+	uint64_t	 recent;	/* less than ten seconds ago */
+	int64_t		 looked_ns;	/* monotonic, when that was; 0: never */
+};
+
 struct listener {
 	int		 fd;		/* -1: none */
 	char		 name[32];	/* http, admin; also its FDNAME at systemd */
 	char		 address[64];	/* as bound */
 	int		 passed;	/* handed to this process at its start; 0: none, the address is bound */
+	bool		 unstored;	/* systemd is to keep it across a restart and has not taken it yet */
 };
 
 #define MASTER_SIGNALS_MAX 8
@@ -170,7 +179,7 @@ struct master {
 	struct strategy	*strategy;	/* null: none under way */
 	struct scale	*scale;		/* null: none under way */
 	unsigned	 crash_number;	/* of the next report; 0: not known yet */
-	uint64_t	 oom_kills;	/* by the kernel, when last asked */
+	struct oom	 oom;
 	int64_t		 recycled_ns;	/* monotonic: when processes were last looked at */
 	struct upgrade	*upgrade;	/* null: none under way */
 	struct admin	*admin;		/* null: admin.address is off */
@@ -245,6 +254,7 @@ SLOT_ACTIONS(X)
 /* Delay before the next process of a slot whose last one ended: none the first time. */
 uint32_t slot_delay_ms(struct slot *);
 bool	slot_has_process(const struct slot *);
+void	slot_forget(struct slot *);		/* whatever was held against its earlier processes */
 
 /* slots.c */
 void	slots_open(struct master *);		/* as roles.def and http.workers say */
@@ -281,6 +291,7 @@ void	wire_open(struct master *);
 void	wire_close(struct master *);
 void	wire_settings(struct slot *);
 void	wire_listeners(struct slot *);
+bool	wire_can_hand(const struct master *, size_t count); /* so many descriptors at once: the process may have them */
 void	wire_peers(struct slot *);		/* both ends of every link it lacks */
 void	wire_forget(struct slot *);		/* its process is gone */
 /* A channel that stands between two slots, made by an earlier image. */
@@ -296,9 +307,9 @@ void	reap_text(int wait_status, char *out, size_t size);	/* "signal 9 (Killed)" 
 void	replace_begin(struct master *, struct slot *current, enum slot_cause, done_fn *, void *arg);
 /* The same, but the successor stays beside until replace_commit; `conf` is what it is told. */
 void	replace_prepare(struct master *, struct slot *current, const struct conf *conf, enum slot_cause, done_fn *, void *arg);
-void	replace_commit(struct slot *current);
+bool	replace_commit(struct slot *current);	/* false: what served goes on, the successor is being ended */
 bool	replace_all_are_prepared(const struct master *); /* each successor is ready at this moment */
-void	replace_cancel(struct slot *current);	/* the successor ends; done is not called */
+void	replace_cancel(struct slot *current);	/* the successor ends; done of replace_prepare is not called */
 bool	replace_is_due(const struct slot *current); /* it is being replaced */
 size_t	replace_count(const struct master *);	/* of slots that are */
 void	replace_look(struct master *);
@@ -307,6 +318,13 @@ void	replace_cancel_all(struct master *, const char *why);
 /* reload.c: reads the configuration anew and brings it to the workers; `done` tells when all serve with it or why
  * everything stays as it was. */
 void	reload_begin(struct master *, done_fn *, void *arg);
+
+/* conf_change.c: what differs between the configuration that serves and the next. */
+/* One more in a list: "http.backlog, http-1"; `key` may be "". */
+void	conf_name(char *list, size_t size, const char *name, const char *key);
+/* What a restart key was set to does not count; that it was changed is told in `kept`. */
+void	conf_keep(struct conf *next, const struct conf *now, char *kept, size_t size);
+bool	conf_concerns(const struct conf *next, const struct conf *now, enum role); /* it sees anything that has changed */
 
 /* upgrade.c: the same pid goes on as another executable. On success `done` is never called: the process is another. */
 void	upgrade_begin(struct master *, done_fn *, void *arg);
@@ -326,6 +344,7 @@ void	look_close(struct master *);
 void	look_soon(struct master *);
 
 void	reload_look(struct master *);
+void	reload_tick(struct master *, int64_t now);
 void	reload_cancel(struct master *, const char *why);
 /* Every worker anew, with the configuration that serves, for the sake of their executables. */
 void	reload_everything(struct master *, done_fn *, void *arg);
@@ -342,6 +361,8 @@ void	upgrade_go_on(struct master *, struct handover *);	/* in the image that too
 #define TRIAL_FD     3
 void	trial_tables(char out[TRIAL_TABLES]);	/* of this image: hashes of messages and statistics */
 int	trial_run(struct master *);	/* the exit code */
+/* In the image that runs: a child that is the file at the path, and what it says why not. */
+int	trial_start(const struct master *, const char *path, pid_t *, int *reason_fd) MUST_CHECK;
 /* From here on whatever is fatal is told to whoever asked, too. */
 void	trial_tell_fatal(void);
 
@@ -367,6 +388,7 @@ void	ctl_close(struct master *);
 
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
 void	hang_look(struct master *, int64_t since_last_ns);
+void	hang_text(pid_t, char *out, size_t size);	/* "state D, waiting in nfs_wait_bit" */
 /* One look; `beats` as the page has them. */
 void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, const struct hang_sight *);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
@@ -374,9 +396,13 @@ void	crash_report(struct slot *, const char *cause);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
 void	crash_look(struct slot *);
 void	crash_forget(struct slot *);	/* what was seen belongs to a process that is gone */
-/* Whether the kernel killed for want of memory since the last time this was asked. */
-bool	crash_oom_grew(struct master *);
-uint64_t crash_oom_kills(const char *vmstat);
+
+/* oom.c: kills for want of memory, which the kernel counts for the whole machine. */
+bool	oom_is_due(const struct oom *, int64_t now_ns);
+void	oom_look(struct oom *, uint64_t kills, int64_t now_ns);	/* when it is due */
+bool	oom_grew(struct oom *, uint64_t kills);	/* since some ten seconds ago; a kill is told once */
+uint64_t oom_kills(const char *vmstat);
+#define OOM_VMSTAT "/proc/vmstat"
 
 /* admin.c: nothing when admin.address is off; fatal when it cannot be had. */
 void	admin_open(struct master *);

@@ -6,6 +6,7 @@
 #include "master_room.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,9 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handover.h"
 #include "log.h"
 #include "msg.h"
 #include "text.h"
+
+#define TRIAL_OPTION 320 /* longer than any value of a setting */
 
 void
 trial_tables(char out[TRIAL_TABLES])
@@ -139,4 +143,60 @@ trial_run(struct master *m)
 			    "%s/%s is of another build than its master", m->worker_dir, name);
 	}
 	return EXIT_WITH_OK;
+}
+
+/* The two tables, and what is handed over whatever the configuration says by now. */
+static void
+trial_arguments(const struct master *m, const char *argv[UPGRADE_ARGS])
+{
+	static char text[UPGRADE_MORE][TRIAL_OPTION]; /* the child's own */
+	const char *more[UPGRADE_MORE + 1] = { text[0], text[1], text[2], text[3] };
+	char tables[TRIAL_TABLES];
+
+	trial_tables(tables);
+	(void)snprintf(text[0], TRIAL_OPTION, "--trial=%s", tables);
+	(void)snprintf(text[1], TRIAL_OPTION, "--trial-keeps=state.dir=%s", m->conf.state_dir);
+	(void)snprintf(
+	    text[2], TRIAL_OPTION, "--trial-keeps=admin.address=%s", m->conf.admin_address);
+	(void)snprintf(
+	    text[3], TRIAL_OPTION, "--trial-keeps=http.address=%s", m->conf.http_address);
+	upgrade_arguments(m, more, argv);
+}
+
+static void NORETURN
+trial_child(const struct master *m, const char *path, int reason, pid_t master)
+{
+	const char *argv[UPGRADE_ARGS];
+	sigset_t none;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master)
+		_exit(EXIT_WITH_ORPHANED);
+	spawn_signals_reset();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	trial_arguments(m, argv);
+	if (dup2(reason, TRIAL_FD) < 0 || close_range(TRIAL_FD + 1, ~0u, 0) < 0)
+		_exit(EXIT_WITH_SYSTEM);
+	execve(path, (char **)(uintptr_t)argv, m->environment);
+	dprintf(TRIAL_FD, "%s: %s", path, strerror(errno));
+	_exit(EXIT_WITH_SYSTEM);
+}
+
+int
+trial_start(const struct master *m, const char *path, pid_t *pid, int *reason_fd)
+{
+	pid_t master = getpid();
+	sigset_t all, before;
+	int pipes[2];
+
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0)
+		return E_SYSTEM;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if ((*pid = fork()) == 0)
+		trial_child(m, path, pipes[1], master);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pipes[1]);
+	*reason_fd = pipes[0];
+	return *pid > 0 ? E_OK : E_SYSTEM;
 }

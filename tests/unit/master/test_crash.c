@@ -361,8 +361,8 @@ Test(crash_oom, kills_of_the_kernel_are_counted_from_its_own_file)
 	int fd = mkstemp(path);
 
 	cr_assert_eq(write(fd, "pgfault 5\noom_kill 3\nnuma 1\n", 28), 28);
-	cr_expect_eq(crash_oom_kills(path), 3);
-	cr_expect_eq(crash_oom_kills("/nowhere"), 0);
+	cr_expect_eq(oom_kills(path), 3);
+	cr_expect_eq(oom_kills("/nowhere"), 0);
 	close(fd);
 	unlink(path);
 }
