@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import harness
 from harness import BUILD, ROOT, LogTail, NewConnections, check, equal, metric_of, run_file, series_of, wait_for
@@ -226,6 +227,31 @@ def test_new_workers_that_are_no_good_are_rolled_back(scene):
             refused(i, words, before)
         i.put(name)
     then_a_good_one(i)
+
+
+def test_what_the_old_workers_finish_is_no_time_of_the_new_ones(scene):
+    i = Installed(scene, "--supervisor.upgrade_timeout=700ms", "--supervisor.hang_timeout=0")
+    i.settle()
+    writer, log = i.gateway.children()["cache-writer"], LogTail(i.gateway.log_path)
+    os.kill(writer, signal.SIGSTOP)
+    i.put_all()
+    i.gateway.process.send_signal(signal.SIGUSR2)
+    log.wait(rb"going on as .* after", 10)
+    wait_for(lambda: i.gateway.workers()["cache-writer"]["state"] == "renewing", 10, "the writer to drain")
+    time.sleep(1.0)
+    os.kill(writer, signal.SIGCONT)
+    said = log.wait(SAID, 20)[0][1].decode()
+    check(not said.startswith(("failed", "refused")), said)
+
+
+def test_a_stop_just_before_the_exec_is_a_stop(scene):
+    i = Installed(scene)
+    i.settle()
+    log = LogTail(i.gateway.log_path)
+    i.gateway.process.send_signal(signal.SIGUSR2)
+    log.wait(rb"going on as [^ ]*\"", 10)
+    i.gateway.process.send_signal(signal.SIGTERM)
+    equal(i.gateway.process.wait(15), 0, "exit")
 
 
 def test_a_failed_upgrade_leaves_no_descriptor_behind(scene):
