@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "label.h"
 #include "log.h"
+#include "mem.h"
 #include "text.h"
 
 #define SLOT_END_MS	    1000 /* between the end of the control channel and the end of the process */
@@ -271,6 +272,8 @@ slot_dies_too_often(struct slot *s)
 
 	if (s->steady)
 		return false;
+	if (s->deaths_ns == NULL)
+		s->deaths_ns = mem_array(SLOT_DEATHS_MAX, sizeof(*s->deaths_ns));
 	s->deaths_ns[s->death_count++ % SLOT_DEATHS_MAX] = now;
 	kept = s->death_count < SLOT_DEATHS_MAX ? s->death_count : SLOT_DEATHS_MAX;
 	for (i = 0; i < kept; i++)

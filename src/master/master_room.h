@@ -59,7 +59,7 @@ struct hang_watch {		/* hang.c: how long the slot's loop has stood still */
 	int64_t		 disk_ns;	/* waiting for a disk, with patience asked for */
 };
 
-#define SLOT_DEATHS_MAX 64
+#define SLOT_DEATHS_MAX 1000 /* as many as supervisor.fail_deaths may be */
 
 struct slot {			/* one seat of a slot; outlives its processes */
 	struct master	*master;
@@ -92,7 +92,7 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	enum slot_cause	 cause;		/* why the process was killed, when it was */
 	int		 wait_status;	/* of the last process */
 	long		 peak_rss_kb;	/* of the last process, from wait4 */
-	int64_t		 deaths_ns[SLOT_DEATHS_MAX]; /* monotonic, of those that counted; a ring */
+	int64_t		*deaths_ns;	/* monotonic, of those that counted; a ring, null before the first */
 	unsigned	 death_count;
 	bool		 failed;	/* dies too often; until it was steady */
 	int64_t		 failed_ns;	/* monotonic, since when */

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -336,6 +337,12 @@ def test_a_client_that_leaves_during_an_upgrade_leaves_nothing_behind(scene):
     log.wait(rb"going on as .* after", 10)
     ctl.kill()
     ctl.wait(10)
+    others = [socket.socket(socket.AF_UNIX) for _ in range(10)]  # one takes the number of the one that left
+    for other in others:
+        other.settimeout(10)
+        other.connect(str(i.gateway.state / "control.sock"))
+        other.sendall(b'{"command":"status"}\n')
+        check(b'"ok":true' in other.recv(65536), "no answer")
     log.wait(rb"upgrade: failed, the old executable serves on: not ready within 1000 ms", 10)
     i.settle()
     equal(i.image()[1], before[0][1], "what the master executes")
@@ -344,6 +351,7 @@ def test_a_client_that_leaves_during_an_upgrade_leaves_nothing_behind(scene):
         equal(i.gateway.ask(BARS).status, 200)
     i.put("http")
     then_a_good_one(i)
+    equal([other.recv(65536) for other in others], [b""] * len(others), "what other clients hear of the upgrade")
     check("breaks the protocol" not in i.gateway.tail(200000) and "control channel" not in i.gateway.tail(200000),
           i.gateway.tail(3000))
     equal(len(children), 4, "processes")

@@ -245,16 +245,16 @@ Test(replace, recycling_backs_off_when_the_successor_dies)
 	cr_expect_eq(stage_count(&st, NULL, "begin exit"), 1);
 }
 
-Test(replace, the_ring_of_deaths_is_as_long_as_the_setting_allows)
+Test(replace, as_many_deaths_as_the_setting_says_are_a_failure_also_when_they_are_many)
 {
-	char text[1000];
+	const struct slot_page *page;
 
-	cr_expect_eq(stage_run(&st,
-			 (const char *[]){ "--check-config", "--supervisor.fail_deaths=64", NULL },
-			 text, sizeof(text)),
-	    0);
-	cr_expect_eq(stage_run(&st,
-			 (const char *[]){ "--check-config", "--supervisor.fail_deaths=65", NULL },
-			 text, sizeof(text)),
-	    78);
+	start((const char *[]){ "--supervisor.fail_deaths=80", "--supervisor.stable_after=60s",
+	    "--supervisor.restart_floor=1ms", "--supervisor.restart_ceiling=1ms",
+	    "--supervisor.fail_timeout=0", NULL });
+	page = stage_page(&st, "http-1");
+	stage_mode(&st, "http-1", "exit 70");
+	kill(page->pid, SIGKILL);
+	WAIT_FOR(20000, page->failed_ns != 0);
+	cr_expect_geq(page->restarts, 80);
 }
