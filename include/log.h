@@ -32,6 +32,9 @@ void	log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);	/* an operator should lo
 
 /* The world is wrong: says why and exits with a code of exits.def. */
 void	fatal(enum exit_code, const char *fmt, ...) PRINTF_LIKE(2, 3) NORETURN;
+/* Called once by the next fatal(), behind its line and before the exit, which follows if it comes back; null: none. */
+typedef void log_fatal_fn(void *arg, const char *why);
+void	log_on_fatal(log_fatal_fn *, void *arg);
 /* We are wrong: says why and aborts. */
 void	panic(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
 

@@ -23,6 +23,11 @@ static struct {
 	struct log_ring *ring;
 } log_state = { "-", LOG_FORMAT_TEXT, LOG_LEVEL_INFO, NULL };
 
+#define LOG_FATAL_WHY 512
+
+static log_fatal_fn *log_fatal_hook;
+static void *log_fatal_arg;
+
 static const char *const log_names[] = { "debug", "info", "warn", "error", "fatal", "panic" };
 static const char *const log_colours[] = { "\033[2m", "", "\033[33m", "\033[31m", "\033[31;1m",
 	"\033[31;1m" };
@@ -166,13 +171,28 @@ LOG_VOICE(warn, LOG_LEVEL_WARN)
 LOG_VOICE(error, LOG_LEVEL_ERROR)
 
 void
+log_on_fatal(log_fatal_fn *hook, void *arg)
+{
+	log_fatal_hook = hook;
+	log_fatal_arg = arg;
+}
+
+void
 fatal(enum exit_code code, const char *fmt, ...)
 {
+	log_fatal_fn *hook = log_fatal_hook;
+	char why[LOG_FATAL_WHY] = "";
 	va_list args;
 
 	va_start(args, fmt);
 	log_write(4, fmt, args);
 	va_end(args);
+	va_start(args, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	log_fatal_hook = NULL; /* what it does may be fatal too */
+	if (hook != NULL)
+		hook(log_fatal_arg, why);
 	exit((int)code);
 }
 

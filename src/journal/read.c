@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "text.h"
@@ -37,8 +38,18 @@ struct journal_reader {
 	size_t bytes_len;
 	uint64_t skipped;
 	bool version_told;
-	bool failure_told; /* so that an episode is logged once */
 };
+
+/* An episode is told once: while descriptors or memory run out one read may succeed and the next fail, and readers are
+ * closed and opened anew, many times a second. So it is the process that remembers. */
+#define READ_FAILURES	8
+#define READ_EPISODE_NS (10 * CLOCK_SEC) /* without a failure, and it is over */
+
+static struct read_failure {
+	char source[SEGMENT_NAME * 2];
+	int error;
+	int64_t at_ns;
+} read_failures[READ_FAILURES];
 
 int
 journal_reader_open(
@@ -85,12 +96,36 @@ journal_reader_after(const struct journal_reader *j)
 	return j->after;
 }
 
+/* True when the like of it was told a while ago and has happened ever since. */
+static bool
+failure_is_old(const char *source, int error)
+{
+	int64_t now = clock_mono();
+	struct read_failure *oldest = read_failures, *f;
+	bool old;
+
+	for (f = read_failures; f < read_failures + READ_FAILURES; f++) {
+		if (f->error == error && strcmp(f->source, source) == 0)
+			break;
+		if (f->at_ns < oldest->at_ns)
+			oldest = f;
+	}
+	if (f == read_failures + READ_FAILURES)
+		*(f = oldest) = (struct read_failure){ .error = error };
+	old = f->source[0] != '\0' && now - f->at_ns < READ_EPISODE_NS;
+	(void)text_copy(f->source, sizeof(f->source), source);
+	f->at_ns = now;
+	return old;
+}
+
 static int
 reader_failed(struct journal_reader *j, const char *doing)
 {
-	if (!j->failure_told)
-		log_error("journal %s: %s: %s", j->source, doing, strerror(errno));
-	j->failure_told = true;
+	int error = errno;
+
+	if (!failure_is_old(j->source, error))
+		log_error("journal %s: %s: %s; trying on, told once while it lasts", j->source,
+		    doing, strerror(error));
 	return E_SYSTEM;
 }
 
@@ -264,7 +299,7 @@ segment_next(struct journal_reader *j, struct journal_record *record)
 	}
 	if ((r = record_decode(j, &view, record)) == E_VERSION)
 		return r;
-	j->step_unknown = j->failure_told = false;
+	j->step_unknown = false;
 	j->at += (off_t)view.total;
 	j->after = view.sequence;
 	return r;
@@ -417,7 +452,7 @@ segment_choose(struct journal_reader *j, uint64_t *first)
 static int
 reader_start(struct journal_reader *j)
 {
-	uint64_t first;
+	uint64_t first = 0;
 	int r;
 
 	if ((r = segment_choose(j, &first)) != E_OK)

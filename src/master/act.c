@@ -12,9 +12,12 @@
 #include "clock.h"
 #include "label.h"
 #include "log.h"
+#include "mem.h"
 #include "text.h"
 
 #define SLOT_END_MS	    1000 /* between the end of the control channel and the end of the process */
+#define SLOT_KILL_MS	    2000 /* SIGKILL takes effect at once, but in the kernel */
+#define SLOT_OUTLIVE_MS	    60000
 #define SLOT_TALK_BURST	    2000 /* a worker may lose its channels to all others at once */
 #define SLOT_TALK_A_SECOND  200
 #define SLOT_JITTER	    20	 /* per cent */
@@ -66,6 +69,7 @@ slot_spawn(struct slot *s)
 {
 	s->cause = CAUSE_NONE;
 	s->steady = false;
+	s->accused_ns = 0;
 	s->births++;
 	s->spawned_mono_ns = clock_mono();
 	s->hang = (struct hang_watch){ 0 };
@@ -115,18 +119,30 @@ slot_adopt(struct slot *s)
 	loop_timer_set(&s->timer, s->master->conf.supervisor_stable_after);
 }
 
-/* All that was held against the slot is forgotten. */
+static void
+slot_forgive(struct slot *s)
+{
+	s->died_lately = s->failed = false;
+	s->death_count = 0;
+	s->page->failed_ns = 0;
+	backoff_reset(&s->backoff);
+}
+
+/* A successor is judged by itself: those before it in its seat may have died of what is mended by now. */
+void
+slot_forget(struct slot *s)
+{
+	slot_forgive(s);
+	s->was_ready = s->steady = false;
+}
+
 void
 slot_steady(struct slot *s)
 {
 	if (s->failed)
 		log_info("%s: has not failed any more: steady", s->name);
 	s->steady = true;
-	s->died_lately = false;
-	s->failed = false;
-	s->death_count = 0;
-	s->page->failed_ns = 0;
-	backoff_reset(&s->backoff);
+	slot_forgive(s);
 }
 
 void
@@ -142,8 +158,8 @@ slot_wait(struct slot *s, uint32_t ms)
 	loop_timer_set(&s->timer, ms);
 }
 
-void
-slot_delay(struct slot *s)
+static void
+slot_pause(struct slot *s)
 {
 	uint32_t ms = slot_delay_ms(s);
 
@@ -197,7 +213,7 @@ static void
 slot_report(struct slot *s)
 {
 	if (s->cause == CAUSE_NONE && WIFSIGNALED(s->wait_status) &&
-	    WTERMSIG(s->wait_status) == SIGKILL && crash_oom_grew(s->master))
+	    WTERMSIG(s->wait_status) == SIGKILL && oom_grew(&s->master->oom, oom_kills(OOM_VMSTAT)))
 		s->cause = CAUSE_OOM;
 	if (!slot_ended_badly(s))
 		crash_forget(s);
@@ -256,11 +272,23 @@ slot_dies_too_often(struct slot *s)
 
 	if (s->steady)
 		return false;
+	if (s->deaths_ns == NULL)
+		s->deaths_ns = mem_array(SLOT_DEATHS_MAX, sizeof(*s->deaths_ns));
 	s->deaths_ns[s->death_count++ % SLOT_DEATHS_MAX] = now;
 	kept = s->death_count < SLOT_DEATHS_MAX ? s->death_count : SLOT_DEATHS_MAX;
 	for (i = 0; i < kept; i++)
 		lately += now - s->deaths_ns[i] <= c->supervisor_fail_window * CLOCK_MS;
 	return s->failed || lately >= (unsigned)c->supervisor_fail_deaths;
+}
+
+/* A process the system refuses counts as one that died: what cannot be started does not work. */
+void
+slot_delay(struct slot *s)
+{
+	if (slot_dies_too_often(s))
+		slot_event(s, SLOT_ON_FAIL);
+	else
+		slot_pause(s);
 }
 
 void
@@ -282,7 +310,7 @@ slot_mourn(struct slot *s)
 	if (slot_dies_too_often(s))
 		slot_event(s, SLOT_ON_FAIL);
 	else
-		slot_delay(s);
+		slot_pause(s);
 	strategy_begin(s);
 }
 
@@ -337,6 +365,27 @@ slot_kill(struct slot *s)
 	control_drop(s);
 	if (slot_has_process(s) && kill(s->pid, SIGKILL) != 0)
 		log_error("%s: pid %d cannot be killed: %s", s->name, (int)s->pid, strerror(errno));
+	s->outlived = 0;
+	slot_await_kill(s);
+}
+
+void
+slot_await_kill(struct slot *s)
+{
+	loop_timer_set(&s->timer, s->outlived == 0 ? SLOT_KILL_MS : SLOT_OUTLIVE_MS);
+}
+
+/* Nothing more can be done to it; whoever waits for the slot shall know what for. */
+void
+slot_outlive(struct slot *s)
+{
+	char where[112];
+
+	s->outlived++;
+	hang_text(s->pid, where, sizeof(where));
+	log_error("%s: pid %d was killed and does not end: the kernel holds it, %s", s->name,
+	    (int)s->pid, where);
+	slot_await_kill(s);
 }
 
 void

@@ -209,6 +209,20 @@ admin_listen(struct admin *a)
 		fatal(EXIT_WITH_SYSTEM, "admin.address: \"%s\": %s", l->address, strerror(errno));
 }
 
+/* A socket that was handed over and that nobody serves would let clients wait: they are better refused. */
+static void
+admin_let_go(struct listener *l)
+{
+	if (l->fd < 0 && l->passed > 0)
+		l->fd = l->passed;
+	if (l->fd < 0)
+		return;
+	log_warn("admin: off: a listening socket that was handed over for it is closed here; what "
+		 "else holds "
+		 "it, a socket unit, keeps it open");
+	listen_close(l);
+}
+
 void
 admin_open(struct master *m)
 {
@@ -216,6 +230,7 @@ admin_open(struct master *m)
 
 	if (strcmp(m->conf.admin_address, ADMIN_OFF) == 0) {
 		log_info("admin: off: health and metrics are told by http workers only");
+		admin_let_go(&m->admin_listener);
 		return;
 	}
 	/* A scrape of many workers is megabytes, for a moment: in a mapping of its own it is given back. */
@@ -230,7 +245,7 @@ admin_open(struct master *m)
 	admin_listen(a);
 	(void)text_copy(
 	    m->board->admin_address, sizeof(m->board->admin_address), m->admin_listener.address);
-	state_dir_write_address(m->conf.state_dir, &m->admin_listener);
+	state_dir_tell_address(m, &m->admin_listener);
 	m->admin = a;
 }
 

@@ -327,29 +327,3 @@ crash_forget(struct slot *s)
 {
 	mem_free(&s->seen);
 }
-
-uint64_t
-crash_oom_kills(const char *vmstat)
-{
-	char line[128];
-	uint64_t n = 0;
-	FILE *f = fopen(vmstat, "re");
-
-	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "oom_kill %" SCNu64, &n) == 1)
-			break;
-	fclose(f);
-	return n;
-}
-
-/* Counted for the whole machine: together with a SIGKILL that nobody here sent it is as good as certain. */
-bool
-crash_oom_grew(struct master *m)
-{
-	uint64_t kills = crash_oom_kills("/proc/vmstat"), before = m->oom_kills;
-
-	m->oom_kills = kills;
-	return kills > before;
-}

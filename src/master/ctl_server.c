@@ -41,6 +41,27 @@ server_address(const char *dir, int *dir_fd, struct sockaddr_un *address)
 	(void)snprintf(address->sun_path, size, "/proc/self/fd/%d/%s", *dir_fd, CTL_SOCKET);
 }
 
+/* What an earlier image made goes on, whatever the disk allows by now; one whose name was removed is made anew. */
+static int
+server_take_over(struct master *m)
+{
+	struct sockaddr_un address;
+	int fd = m->ctl_handed, dir_fd;
+	struct stat st;
+
+	m->ctl_handed = 0;
+	if (fd <= 0)
+		return -1;
+	server_address(m->conf.state_dir, &dir_fd, &address);
+	if (lstat(address.sun_path, &st) != 0 && errno == ENOENT) {
+		close(fd);
+		fd = -1;
+	}
+	if (dir_fd >= 0)
+		close(dir_fd);
+	return fd;
+}
+
 static void
 server_remove_stale(const char *dir, const struct sockaddr_un *address)
 {
@@ -152,7 +173,8 @@ ctl_open(struct master *m)
 
 	m->ctl = s;
 	s->master = m;
-	s->fd = server_listen(m->conf.state_dir);
+	if ((s->fd = server_take_over(m)) < 0)
+		s->fd = server_listen(m->conf.state_dir);
 	buf_init(&s->text, CTL_OUT_MAX);
 	limit_init(&s->talk, CTL_TALK_BURST, CTL_TALK_SECONDS, clock_mono());
 	loop_timer_open(m->loop, &s->retry, server_retry, s);
@@ -160,6 +182,12 @@ ctl_open(struct master *m)
 	    event_new(loop_base(m->loop), s->fd, EV_READ | EV_PERSIST, server_on_connection, s);
 	if (s->accepting == NULL || event_add(s->accepting, NULL) != 0)
 		fatal(EXIT_WITH_SYSTEM, "the control socket cannot be watched");
+}
+
+int
+ctl_listener(const struct master *m)
+{
+	return m->ctl != NULL ? m->ctl->fd : -1;
 }
 
 void

@@ -47,6 +47,7 @@ handover_keep_all(struct master *m, bool across_exec)
 	handover_keep(m->board_ro, across_exec);
 	handover_keep(m->http.fd, across_exec);
 	handover_keep(m->admin_listener.fd, across_exec);
+	handover_keep(ctl_listener(m), across_exec);
 	for (i = 0; i < m->slot_count; i++)
 		if (m->slots[i].control != NULL)
 			handover_keep(chan_fd(m->slots[i].control), across_exec);
@@ -63,6 +64,7 @@ write_listener(struct json *j, const struct listener *l)
 	json_text(j, "name", l->name);
 	json_i64(j, "fd", l->fd);
 	json_text(j, "address", l->address);
+	json_bool(j, "unstored", l->unstored);
 	json_object_close(j);
 }
 
@@ -124,6 +126,7 @@ write_all(struct json *j, const struct master *m, const struct handover *h)
 	json_i64(j, "lock", m->lock_fd);
 	json_i64(j, "board_rw", m->board_rw);
 	json_i64(j, "board_ro", m->board_ro);
+	json_i64(j, "control", ctl_listener(m));
 	json_u64(j, "generation", m->generation);
 	json_u64(j, "http_workers", m->http_workers);
 	json_u64(j, "link_number", m->link_number);
@@ -137,6 +140,7 @@ write_all(struct json *j, const struct master *m, const struct handover *h)
 	json_array_close(j);
 	write_links(j, m);
 	write_previous(j, m, h->executable);
+	json_i64(j, "conf", h->conf);
 	json_object_close(j);
 }
 
@@ -181,7 +185,7 @@ read_u64(const json_t *o, const char *name)
 }
 
 static json_t *
-handover_load(const char *number)
+load_json(const char *number)
 {
 	char *end, *text;
 	json_t *root;
@@ -220,6 +224,7 @@ read_listeners(struct master *m, const json_t *root)
 			continue;
 		l = strcmp(name, "http") == 0 ? &m->http : &m->admin_listener;
 		l->fd = read_fd(one, "fd");
+		l->unstored = json_is_true(json_object_get(one, "unstored"));
 		(void)text_copy(l->name, sizeof(l->name), name);
 		(void)text_copy(l->address, sizeof(l->address), address);
 		handover_keep(l->fd, false);
@@ -242,9 +247,9 @@ read_previous(struct handover *h, const json_t *root)
 }
 
 void
-handover_read(struct master *m, const char *number, struct handover *h)
+handover_load(const char *number, struct handover *h)
 {
-	json_t *root = handover_load(number);
+	json_t *root = load_json(number);
 	const char *why = json_string_value(json_object_get(root, "why"));
 
 	memset(h, 0, sizeof(*h));
@@ -252,18 +257,31 @@ handover_read(struct master *m, const char *number, struct handover *h)
 	h->rollback = json_is_true(json_object_get(root, "rollback"));
 	(void)text_copy(h->why, sizeof(h->why), why != NULL ? why : "");
 	h->asker = read_fd(root, "asker");
+	h->executable = -1;
+	h->conf = read_fd(root, "conf");
+	handover_keep(h->asker, false);
+	handover_keep(h->conf, false);
+	read_previous(h, root);
+}
+
+void
+handover_read(struct master *m, struct handover *h)
+{
+	const json_t *root = h->root;
+
 	m->lock_fd = read_fd(root, "lock");
 	m->board_rw = read_fd(root, "board_rw");
 	m->board_ro = read_fd(root, "board_ro");
+	m->ctl_handed = (int)read_u64(root, "control");
 	m->generation = read_u64(root, "generation");
 	m->handed_workers = (unsigned)read_u64(root, "http_workers");
 	m->link_number = read_u64(root, "link_number");
-	handover_keep(h->asker, false);
 	handover_keep(m->lock_fd, false);
 	handover_keep(m->board_rw, false);
 	handover_keep(m->board_ro, false);
+	if (m->ctl_handed > 0)
+		handover_keep(m->ctl_handed, false);
 	read_listeners(m, root);
-	read_previous(h, root);
 }
 
 static struct slot *
@@ -330,6 +348,9 @@ handover_adopt(struct master *m, struct handover *h)
 		adopt_seat(m, json_array_get(slots, i));
 	for (i = 0; i < json_array_size(links); i++)
 		adopt_link(m, json_array_get(links, i));
+	/* Links that were lost at that moment were not handed over. */
+	loop_timer_set(&m->rewire, 0);
+	way_back_close();
 	json_decref(h->root);
 	h->root = NULL;
 }

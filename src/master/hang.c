@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "text.h"
 
 #define HANG_LOOK_MOST_NS                                                                          \
 	(500 * CLOCK_MS)	/* one look counts for no more: beyond it the master was away */
@@ -49,6 +50,18 @@ hang_see(pid_t pid, struct hang_sight *seen)
 		seen->state = end[2];
 	seen->known = hang_read(pid, "schedstat", text, sizeof(text)) &&
 		      sscanf(text, "%" SCNu64 " %" SCNu64, &seen->ran_ns, &seen->waited_ns) == 2;
+}
+
+void
+hang_text(pid_t pid, char *out, size_t size)
+{
+	struct hang_sight seen;
+	char place[64];
+
+	hang_see(pid, &seen);
+	if (!hang_read(pid, "wchan", place, sizeof(place)) || place[0] == '0')
+		(void)text_copy(place, sizeof(place), "a place it does not tell");
+	(void)snprintf(out, size, "state %c, waiting in %s", seen.state, place);
 }
 
 static int64_t

@@ -116,6 +116,9 @@ look_tick(void *arg)
 	m->ticked_ns = now;
 	look_for_failed_roles(m, now);
 	recycle_look(m);
+	reload_tick(m, now);
+	if (oom_is_due(&m->oom, now))
+		oom_look(&m->oom, oom_kills(OOM_VMSTAT), now);
 	loop_timer_set(&m->tick, look_interval_ms(m));
 }
 
@@ -123,7 +126,7 @@ void
 look_open(struct master *m)
 {
 	m->ticked_ns = clock_mono();
-	(void)crash_oom_grew(m);
+	oom_look(&m->oom, oom_kills(OOM_VMSTAT), m->ticked_ns);
 	loop_timer_open(m->loop, &m->tick, look_tick, m);
 	loop_timer_set(&m->tick, look_interval_ms(m));
 }

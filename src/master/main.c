@@ -192,7 +192,7 @@ master_take(struct master *m, struct handover *h)
 		master_board_open(m);
 		return;
 	}
-	handover_read(m, m->options->handover, h);
+	handover_read(m, h);
 	if ((r = board_adopt(m->board_rw, &m->board)) != E_OK)
 		fatal(EXIT_WITH_PROTOCOL, "the statistics of the earlier image cannot be used: %s",
 		    err_text(r));
@@ -234,7 +234,7 @@ master_open(struct master *m, struct handover *h)
 	admin_open(m);
 	ctl_open(m);
 	master_signals_open(m);
-	state_dir_write_address(m->conf.state_dir, &m->http);
+	state_dir_tell_address(m, &m->http);
 	notify_open(m);
 	notify_store(m);
 }
@@ -277,16 +277,15 @@ master_close(struct master *m)
 }
 
 static int
-master_run(struct master *m)
+master_run(struct master *m, struct handover *handover)
 {
-	struct handover handover = { .asker = -1, .previous = -1 };
 	enum exit_code code;
 
-	master_open(m, &handover);
+	master_open(m, handover);
 	log_info("opitios-alpaca %s, pid %d, state in %s", PACKAGE_VERSION, (int)getpid(),
 	    m->conf.state_dir);
 	if (m->options->handover != NULL)
-		master_go_on(m, &handover);
+		master_go_on(m, handover);
 	slots_start(m);
 	loop_run(m->loop);
 	code = m->stop.code;
@@ -295,15 +294,36 @@ master_run(struct master *m)
 	return (int)code;
 }
 
+/* From all layers, or as the image before left it. Whatever is wrong from here on is more than this process's. */
+static void
+master_configure(struct master *m, struct handover *h)
+{
+	char why[CONF_ERROR];
+
+	if (m->options->mode == MODE_TRIAL)
+		trial_tell_fatal();
+	if (m->options->mode == MODE_RUN && m->options->handover != NULL) {
+		handover_load(m->options->handover, h);
+		way_back_open(m, h);
+		if (way_back_conf(h, &m->conf))
+			return;
+	}
+	if (m->options->mode < MODE_VERSION &&
+	    options_conf(m->options, m->environment, &m->conf, why) != E_OK)
+		fatal(EXIT_WITH_CONFIG, "%s", why);
+}
+
 int
 main(int argc, char **argv)
 {
+	struct handover handover = HANDOVER_NONE;
 	struct master *m;
 	struct options options;
 	const char *reason, *word;
-	char why[CONF_ERROR];
 	int code;
 
+	/* Executed through its descriptor an image would be called by the number. */
+	(void)prctl(PR_SET_NAME, "opitios-alpaca", 0, 0, 0);
 	master_open_standard();
 	log_open("master", LOG_FORMAT_AUTO, LOG_LEVEL_INFO);
 	if (options_parse(argc, argv, &options, &reason, &word) != E_OK)
@@ -314,12 +334,13 @@ main(int argc, char **argv)
 	m->options = &options;
 	m->environment = environ;
 	m->arguments = argv;
-	if (options.mode < MODE_VERSION && options_conf(&options, environ, &m->conf, why) != E_OK)
-		fatal(EXIT_WITH_CONFIG, "%s", why);
+	master_configure(m, &handover);
 	if (options.mode == MODE_TRIAL)
-		code = trial_run(m, options.trial);
+		code = trial_run(m);
+	else if (options.mode == MODE_RUN)
+		code = master_run(m, &handover);
 	else
-		code = options.mode == MODE_RUN ? master_run(m) : options_show(&options, &m->conf);
+		code = options_show(&options, &m->conf);
 	mem_free(&m);
 	return code;
 }

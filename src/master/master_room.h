@@ -26,7 +26,7 @@ enum slot_event {
 
 /* Every action a row of slot_states.def may name; all but the first two are functions slot_<name>. */
 #define SLOT_ACTIONS(X) X(impossible) X(nothing) X(spawn) X(serve) X(steady) X(await_end) X(delay) X(mourn) X(fail) \
-	X(renew) X(kill) X(kill_stray) X(abort_late) X(abort_hung) X(abort_slow) X(await_dump) X(drain) X(bury) X(rest)
+	X(renew) X(kill) X(await_kill) X(outlive) X(kill_stray) X(abort_late) X(abort_hung) X(abort_slow) X(await_dump) X(drain) X(bury) X(rest)
 enum slot_action {
 #define X(name) SLOT_DO_##name,
 	SLOT_ACTIONS(X)
@@ -59,7 +59,7 @@ struct hang_watch {		/* hang.c: how long the slot's loop has stood still */
 	int64_t		 disk_ns;	/* waiting for a disk, with patience asked for */
 };
 
-#define SLOT_DEATHS_MAX 64
+#define SLOT_DEATHS_MAX 1000 /* as many as supervisor.fail_deaths may be */
 
 struct slot {			/* one seat of a slot; outlives its processes */
 	struct master	*master;
@@ -78,6 +78,8 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	pid_t		 pid;		/* 0: none */
 	struct chan	*control;	/* null: none, or not spoken to any more */
 	struct limit	 talk;		/* messages the process may send */
+	int64_t		 accused_ns;	/* monotonic: its process said that another breaks the protocol; 0: never */
+	unsigned	 outlived;	/* times that its process was looked for after SIGKILL */
 	unsigned	 handed;	/* descriptors it was sent in this turn; see wire.c */
 	struct loop_timer timer;	/* what it means depends on the state */
 	int64_t		 ready_ms;	/* how long a process may take to be ready */
@@ -90,7 +92,7 @@ struct slot {			/* one seat of a slot; outlives its processes */
 	enum slot_cause	 cause;		/* why the process was killed, when it was */
 	int		 wait_status;	/* of the last process */
 	long		 peak_rss_kb;	/* of the last process, from wait4 */
-	int64_t		 deaths_ns[SLOT_DEATHS_MAX]; /* monotonic, of those that counted; a ring */
+	int64_t		*deaths_ns;	/* monotonic, of those that counted; a ring, null before the first */
 	unsigned	 death_count;
 	bool		 failed;	/* dies too often; until it was steady */
 	int64_t		 failed_ns;	/* monotonic, since when */
@@ -120,11 +122,18 @@ struct stop {
 	enum exit_code	 code;
 };
 
+struct oom {			/* oom.c: the kernel's count */
+	uint64_t	 before;	/* ten to twenty seconds ago */
+	uint64_t	 recent;	/* less than ten seconds ago */
+	int64_t		 looked_ns;	/* monotonic, when that was; 0: never */
+};
+
 struct listener {
 	int		 fd;		/* -1: none */
 	char		 name[32];	/* http, admin; also its FDNAME at systemd */
 	char		 address[64];	/* as bound */
 	int		 passed;	/* handed to this process at its start; 0: none, the address is bound */
+	bool		 unstored;	/* systemd is to keep it across a restart and has not taken it yet */
 };
 
 #define MASTER_SIGNALS_MAX 8
@@ -170,11 +179,12 @@ struct master {
 	struct strategy	*strategy;	/* null: none under way */
 	struct scale	*scale;		/* null: none under way */
 	unsigned	 crash_number;	/* of the next report; 0: not known yet */
-	uint64_t	 oom_kills;	/* by the kernel, when last asked */
+	struct oom	 oom;
 	int64_t		 recycled_ns;	/* monotonic: when processes were last looked at */
 	struct upgrade	*upgrade;	/* null: none under way */
 	struct admin	*admin;		/* null: admin.address is off */
 	struct ctl_server *ctl;		/* the control socket */
+	int		 ctl_handed;	/* of an earlier image, listening; 0: none */
 	struct notify	*notify;	/* null: no NOTIFY_SOCKET */
 	unsigned	 http_workers;	/* wanted */
 	unsigned	 cpus;		/* usable */
@@ -185,6 +195,7 @@ struct master {
 /* options.c */
 enum options_mode { MODE_RUN, MODE_TRIAL, MODE_CHECK, MODE_PRINT, MODE_VERSION, MODE_HELP };
 #define OPTIONS_SET_MAX 256
+#define OPTIONS_KEEPS_MAX 4
 struct options {
 	enum options_mode mode;
 	const char	*file;		/* borrowed from argv; null: none */
@@ -193,6 +204,8 @@ struct options {
 	size_t		 set_count;
 	const char	*handover;	/* --handover=FD: an earlier image's state; null: none */
 	const char	*trial;		/* --trial=TABLES: what the running image's tables are */
+	const char	*trial_keeps[OPTIONS_KEEPS_MAX]; /* --trial-keeps=KEY=VALUE: what only a restart changes */
+	size_t		 keeps_count;
 };
 /* E_INVALID_PARAMETER with *why (static) and *word for what is unknown or incomplete. */
 int	options_parse(int argc, char **argv, struct options *, const char **why, const char **word) MUST_CHECK;
@@ -206,8 +219,10 @@ int	state_dir_lock(const char *dir);	/* made if missing; returns the lock's desc
 void	state_dir_unlock(const char *dir, int *fd);
 /* Writes <dir>/<name> so that a reader sees all or nothing. */
 int	state_dir_write(const char *dir, const char *name, const char *text) MUST_CHECK;
-/* <dir>/<listener's name>.address; fatal when it cannot be written. */
-void	state_dir_write_address(const char *dir, const struct listener *);
+/* <dir>/<listener's name>.address; left alone where it says that already. E_SYSTEM. */
+int	state_dir_write_address(const char *dir, const struct listener *) MUST_CHECK;
+/* The same in the master's own; fatal at a start when it cannot be written. */
+void	state_dir_tell_address(const struct master *, const struct listener *);
 void	state_dir_remove(const char *dir, const char *name);
 
 /* cpus.c */
@@ -239,6 +254,7 @@ SLOT_ACTIONS(X)
 /* Delay before the next process of a slot whose last one ended: none the first time. */
 uint32_t slot_delay_ms(struct slot *);
 bool	slot_has_process(const struct slot *);
+void	slot_forget(struct slot *);		/* whatever was held against its earlier processes */
 
 /* slots.c */
 void	slots_open(struct master *);		/* as roles.def and http.workers say */
@@ -275,6 +291,7 @@ void	wire_open(struct master *);
 void	wire_close(struct master *);
 void	wire_settings(struct slot *);
 void	wire_listeners(struct slot *);
+bool	wire_can_hand(const struct master *, size_t count); /* so many descriptors at once: the process may have them */
 void	wire_peers(struct slot *);		/* both ends of every link it lacks */
 void	wire_forget(struct slot *);		/* its process is gone */
 /* A channel that stands between two slots, made by an earlier image. */
@@ -290,9 +307,9 @@ void	reap_text(int wait_status, char *out, size_t size);	/* "signal 9 (Killed)" 
 void	replace_begin(struct master *, struct slot *current, enum slot_cause, done_fn *, void *arg);
 /* The same, but the successor stays beside until replace_commit; `conf` is what it is told. */
 void	replace_prepare(struct master *, struct slot *current, const struct conf *conf, enum slot_cause, done_fn *, void *arg);
-void	replace_commit(struct slot *current);
+bool	replace_commit(struct slot *current);	/* false: what served goes on, the successor is being ended */
 bool	replace_all_are_prepared(const struct master *); /* each successor is ready at this moment */
-void	replace_cancel(struct slot *current);	/* the successor ends; done is not called */
+void	replace_cancel(struct slot *current);	/* the successor ends; done of replace_prepare is not called */
 bool	replace_is_due(const struct slot *current); /* it is being replaced */
 size_t	replace_count(const struct master *);	/* of slots that are */
 void	replace_look(struct master *);
@@ -301,6 +318,13 @@ void	replace_cancel_all(struct master *, const char *why);
 /* reload.c: reads the configuration anew and brings it to the workers; `done` tells when all serve with it or why
  * everything stays as it was. */
 void	reload_begin(struct master *, done_fn *, void *arg);
+
+/* conf_change.c: what differs between the configuration that serves and the next. */
+/* One more in a list: "http.backlog, http-1"; `key` may be "". */
+void	conf_name(char *list, size_t size, const char *name, const char *key);
+/* What a restart key was set to does not count; that it was changed is told in `kept`. */
+void	conf_keep(struct conf *next, const struct conf *now, char *kept, size_t size);
+bool	conf_concerns(const struct conf *next, const struct conf *now, enum role); /* it sees anything that has changed */
 
 /* upgrade.c: the same pid goes on as another executable. On success `done` is never called: the process is another. */
 void	upgrade_begin(struct master *, done_fn *, void *arg);
@@ -320,6 +344,7 @@ void	look_close(struct master *);
 void	look_soon(struct master *);
 
 void	reload_look(struct master *);
+void	reload_tick(struct master *, int64_t now);
 void	reload_cancel(struct master *, const char *why);
 /* Every worker anew, with the configuration that serves, for the sake of their executables. */
 void	reload_everything(struct master *, done_fn *, void *arg);
@@ -335,7 +360,11 @@ void	upgrade_go_on(struct master *, struct handover *);	/* in the image that too
 #define TRIAL_TABLES 40
 #define TRIAL_FD     3
 void	trial_tables(char out[TRIAL_TABLES]);	/* of this image: hashes of messages and statistics */
-int	trial_run(struct master *, const char *wanted);	/* the exit code */
+int	trial_run(struct master *);	/* the exit code */
+/* In the image that runs: a child that is the file at the path, and what it says why not. */
+int	trial_start(const struct master *, const char *path, pid_t *, int *reason_fd) MUST_CHECK;
+/* From here on whatever is fatal is told to whoever asked, too. */
+void	trial_tell_fatal(void);
 
 /* The control socket's side of an upgrade: the connection that waits for its outcome goes to the next image. */
 int	ctl_release(struct master *, void *arg);		/* its descriptor, -1: none */
@@ -354,10 +383,12 @@ int	master_log_level(struct master *, const char *level) MUST_CHECK;
 /* ctl_server.c: <state.dir>/control.sock. Fatal when it cannot be had; done_fn's it handed out are not to be called after
  * ctl_close. */
 void	ctl_open(struct master *);
+int	ctl_listener(const struct master *);	/* its descriptor; -1: none */
 void	ctl_close(struct master *);
 
 /* hang.c: looks at every ready slot; raises SLOT_ON_HUNG. */
 void	hang_look(struct master *, int64_t since_last_ns);
+void	hang_text(pid_t, char *out, size_t size);	/* "state D, waiting in nfs_wait_bit" */
 /* One look; `beats` as the page has them. */
 void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, const struct hang_sight *);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
@@ -365,9 +396,13 @@ void	crash_report(struct slot *, const char *cause);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
 void	crash_look(struct slot *);
 void	crash_forget(struct slot *);	/* what was seen belongs to a process that is gone */
-/* Whether the kernel killed for want of memory since the last time this was asked. */
-bool	crash_oom_grew(struct master *);
-uint64_t crash_oom_kills(const char *vmstat);
+
+/* oom.c: kills for want of memory, which the kernel counts for the whole machine. */
+bool	oom_is_due(const struct oom *, int64_t now_ns);
+void	oom_look(struct oom *, uint64_t kills, int64_t now_ns);	/* when it is due */
+bool	oom_grew(struct oom *, uint64_t kills);	/* since some ten seconds ago; a kill is told once */
+uint64_t oom_kills(const char *vmstat);
+#define OOM_VMSTAT "/proc/vmstat"
 
 /* admin.c: nothing when admin.address is off; fatal when it cannot be had. */
 void	admin_open(struct master *);

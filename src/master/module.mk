@@ -2,8 +2,8 @@
 noinst_LIBRARIES += libmaster.a
 libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpus.c src/master/listen.c \
 	src/master/slot.c src/master/act.c src/master/slots.c src/master/spawn.c src/master/control.c \
-	src/master/wire.c src/master/reap.c src/master/stop.c src/master/replace.c src/master/reload.c \
-	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/hang.c src/master/crash.c src/master/upgrade.c \
+	src/master/wire.c src/master/reap.c src/master/stop.c src/master/replace.c src/master/reload.c src/master/conf_change.c \
+	src/master/recycle.c src/master/strategy.c src/master/scale.c src/master/look.c src/master/hang.c src/master/crash.c src/master/oom.c src/master/upgrade.c src/master/way_back.c \
 	src/master/handover.c src/master/handover.h src/master/trial.c src/master/admin.c src/master/page.c src/master/level.c \
 	src/master/ctl_server.c src/master/ctl_conn.c src/master/ctl_request.c src/master/ctl_commands.c src/master/ctl_status.c \
 	src/master/ctl_workers.c src/master/ctl_crashes.c src/master/ctl_health.c src/master/ctl.h \

@@ -63,7 +63,6 @@ struct notify {
 	bool failed;		 /* the last datagram did not go, and that was logged */
 	char state[NOTIFY_TEXT]; /* the newest READY, RELOADING or STOPPING */
 	bool owed;		 /* it has not been taken yet */
-	bool unstored[2];	 /* listening sockets that have not been taken yet */
 	bool stopping;
 	char status[NOTIFY_STATUS]; /* as last sent */
 	int64_t status_ns;
@@ -280,29 +279,33 @@ notify_starting(struct master *m)
 static void
 notify_store_owed(struct master *m)
 {
-	const struct listener *listeners[2] = { &m->http, &m->admin_listener };
+	struct listener *listeners[2] = { &m->http, &m->admin_listener };
 	struct notify *n = m->notify;
 	char text[sizeof(m->http.name) + 32];
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		if (!n->unstored[i])
+		if (!listeners[i]->unstored)
 			continue;
 		snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", listeners[i]->name);
-		n->unstored[i] = listeners[i]->fd >= 0 && !notify_send(n, text, listeners[i]->fd);
+		listeners[i]->unstored =
+		    listeners[i]->fd >= 0 && !notify_send(n, text, listeners[i]->fd);
 	}
 }
 
-/* What was handed over is systemd's already; what an earlier image of this process opened, too. */
+/* What was handed over is systemd's already. An earlier image of this process left word of what it has not taken. */
 void
 notify_store(struct master *m)
 {
 	struct notify *n = m->notify;
 
-	if (n == NULL || (m->options != NULL && m->options->handover != NULL))
+	if (n == NULL)
 		return;
-	n->unstored[0] = m->http.fd > 0 && m->http.passed == 0;
-	n->unstored[1] = m->admin_listener.fd > 0 && m->admin_listener.passed == 0;
+	if (m->options == NULL || m->options->handover == NULL) {
+		m->http.unstored = m->http.fd > 0 && m->http.passed == 0;
+		m->admin_listener.unstored =
+		    m->admin_listener.fd > 0 && m->admin_listener.passed == 0;
+	}
 	notify_store_owed(m);
 }
 

@@ -105,6 +105,10 @@ options_image(const char *word, struct options *o)
 		o->handover = word + strlen("--handover=");
 		return true;
 	}
+	if (text_starts(word, "--trial-keeps=") && o->keeps_count < OPTIONS_KEEPS_MAX) {
+		o->trial_keeps[o->keeps_count++] = word + strlen("--trial-keeps=");
+		return true;
+	}
 	if (!text_starts(word, "--trial="))
 		return false;
 	o->trial = word + strlen("--trial=");

@@ -88,9 +88,13 @@ recycle_reason(const struct slot *s, int64_t now)
 static void
 recycle_done(void *arg, int error, const char *text)
 {
-	(void)arg;
-	if (error != E_OK)
-		log_error("recycling: %s", text);
+	struct master *m = arg;
+
+	if (error == E_OK)
+		return;
+	log_error("recycling: %s", text);
+	/* The reason holds on, and the next successor would hardly do better at once. */
+	m->recycled_ns = clock_mono() + m->conf.supervisor_restart_ceiling * CLOCK_MS;
 }
 
 void
@@ -102,8 +106,8 @@ recycle_look(struct master *m)
 	const char *reason;
 	struct slot *s;
 
-	if (m->reload != NULL || m->upgrade != NULL || m->stop.phase != STOP_NOT ||
-	    now - m->recycled_ns < RECYCLE_LOOK_NS)
+	if (m->reload != NULL || m->upgrade != NULL || m->strategy != NULL ||
+	    m->stop.phase != STOP_NOT || now - m->recycled_ns < RECYCLE_LOOK_NS)
 		return;
 	m->recycled_ns = now;
 	for (i = 0; i < m->slot_count; i++) {

@@ -19,8 +19,8 @@
 #include "proc.h"
 #include "text.h"
 
-#define RELOAD_TEXT  512
-#define RELOAD_VALUE 1100 /* as long as a message takes */
+#define RELOAD_TEXT	512
+#define RELOAD_SPARE_MS 2000 /* beyond what a generation may take to end */
 
 enum reload_stage { RELOAD_DRAINS, RELOAD_HTTP, RELOAD_SINGLE, RELOAD_BACK };
 
@@ -37,6 +37,7 @@ struct reload {
 	int error;
 	char why[RELOAD_TEXT]; /* first failure */
 	char kept[256];	       /* keys that need a restart */
+	char stayed[128];      /* slots that run with what was before */
 	done_fn *done;
 	void *arg;
 };
@@ -53,6 +54,8 @@ reload_refuse(struct master *m, int error, const char *why, done_fn *done, void 
 {
 	log_error("reload: refused, nothing has changed: %s", why);
 	reload_count(m, error);
+	if (m->reload == NULL && m->upgrade == NULL)
+		notify_reloaded(m);
 	done(arg, error, why);
 }
 
@@ -83,56 +86,6 @@ reload_end(struct master *m, int error, const char *text)
 	done(arg, error, text);
 }
 
-/* As texts: what stands behind the end of a text in its field is no part of it. */
-static bool
-reload_row_changed(const struct conf *a, const struct conf *b, const struct conf_row *row)
-{
-	char was[RELOAD_VALUE], is[RELOAD_VALUE];
-	bool changed;
-
-	if (conf_text(a, row, was, sizeof(was)) != E_OK ||
-	    conf_text(b, row, is, sizeof(is)) != E_OK)
-		panic("%s.%s: the value does not fit", row->section, row->key);
-	changed = strcmp(was, is) != 0;
-	mem_wipe(was, sizeof(was));
-	mem_wipe(is, sizeof(is));
-	return changed;
-}
-
-/* What a restart key was set to does not count; that it was changed is told. */
-static void
-reload_keep(struct reload *r, const struct conf *now)
-{
-	const struct conf_row *rows;
-	size_t count, i, len;
-
-	rows = conf_rows(&count);
-	for (i = 0; i < count; i++) {
-		if (rows[i].when != WHEN_RESTART || !reload_row_changed(now, &r->conf, &rows[i]))
-			continue;
-		memcpy((char *)&r->conf + rows[i].offset, (const char *)now + rows[i].offset,
-		    rows[i].size);
-		len = strlen(r->kept);
-		(void)snprintf(r->kept + len, sizeof(r->kept) - len, "%s%s.%s", len > 0 ? ", " : "",
-		    rows[i].section, rows[i].key);
-	}
-}
-
-/* Whether this role sees anything that has changed. */
-static bool
-reload_concerns(const struct reload *r, const struct conf *now, enum role role)
-{
-	const struct conf_row *rows;
-	size_t count, i;
-
-	rows = conf_rows(&count);
-	for (i = 0; i < count; i++)
-		if ((rows[i].roles & (unsigned)role) != 0 &&
-		    reload_row_changed(&r->conf, now, &rows[i]))
-			return true;
-	return false;
-}
-
 static int
 reload_read(struct master *m, struct reload *r, char why[CONF_ERROR])
 {
@@ -140,7 +93,7 @@ reload_read(struct master *m, struct reload *r, char why[CONF_ERROR])
 
 	if ((error = options_conf(m->options, m->environment, &r->conf, why)) != E_OK)
 		return error;
-	reload_keep(r, &m->conf);
+	conf_keep(&r->conf, &m->conf, r->kept, sizeof(r->kept));
 	return conf_check(&r->conf, why);
 }
 
@@ -167,6 +120,9 @@ reload_begin(struct master *m, done_fn *done, void *arg)
 	struct reload *r;
 	int error;
 
+	/* Whoever asked through systemd waits for both. What is under way has told the first and will tell the other. */
+	if (m->reload == NULL && m->upgrade == NULL)
+		notify_reloading(m);
 	if (obstacle != NULL) {
 		reload_refuse(m, E_FULL, obstacle, done, arg);
 		return;
@@ -187,7 +143,6 @@ reload_begin(struct master *m, done_fn *done, void *arg)
 			      : slots_http_workers(&r->conf);
 	log_info("reload: generation %llu, %u http workers", (unsigned long long)m->generation + 1,
 	    r->http_workers);
-	notify_reloading(m);
 	look_soon(m);
 }
 
@@ -297,7 +252,8 @@ reload_renew_singles(struct master *m, struct reload *r)
 
 	while (!r->renewing && r->error == E_OK && r->single < m->slot_count) {
 		s = &m->slots[r->single];
-		if (s->twin != NULL || !(r->everything || reload_concerns(r, &m->conf, s->role))) {
+		if (s->twin != NULL ||
+		    !(r->everything || conf_concerns(&r->conf, &m->conf, s->role))) {
 			r->single++;
 			continue;
 		}
@@ -305,6 +261,20 @@ reload_renew_singles(struct master *m, struct reload *r)
 		replace_prepare(m, s, &r->conf, reload_cause(r), reload_renewed, m);
 	}
 	return !r->renewing;
+}
+
+/* One that does not get ready will hardly finish in time what it is told. Going back to another executable nothing is
+ * started from here: what the one has as settings the other's workers may not know. */
+static void
+reload_go_back_single(struct reload *r, struct slot *s)
+{
+	bool starting = s->state == SLOT_STARTING;
+
+	s->cause = starting ? CAUSE_NOT_READY : reload_cause(r);
+	if (r->everything)
+		slot_event(s, starting ? SLOT_ON_KILL : SLOT_ON_DRAIN);
+	else
+		slot_event(s, starting ? SLOT_ON_BROKEN : SLOT_ON_RENEW);
 }
 
 /* Those that run on the candidate, or were to, run on what was before. */
@@ -323,11 +293,8 @@ reload_go_back(struct master *m, struct reload *r)
 		if (s->conf != &r->conf)
 			continue;
 		s->conf = &m->conf;
-		if (s->twin == NULL) {
-			/* One that does not get ready will hardly finish in time what it is told. */
-			s->cause = s->state == SLOT_STARTING ? CAUSE_NOT_READY : reload_cause(r);
-			slot_event(s, s->state == SLOT_STARTING ? SLOT_ON_BROKEN : SLOT_ON_RENEW);
-		}
+		if (s->twin == NULL)
+			reload_go_back_single(r, s);
 	}
 	slots_want(m, ROLE_HTTP, m->http_workers);
 }
@@ -342,7 +309,7 @@ reload_is_back(const struct master *m)
 	for (i = 0; i < m->slot_count; i++) {
 		s = &m->slots[i];
 		if (s->twin == NULL && s->state != SLOT_READY && s->state != SLOT_WAITING &&
-		    s->state != SLOT_FAILED)
+		    s->state != SLOT_FAILED && s->state != SLOT_IDLE)
 			return false;
 	}
 	return true;
@@ -356,8 +323,10 @@ reload_commit_slot(struct master *m, struct slot *s)
 	if (s->role != ROLE_HTTP || !s->current)
 		return;
 	if (s->number < r->http_workers) {
-		r->replaced++;
-		replace_commit(s);
+		if (replace_commit(s))
+			r->replaced++;
+		else
+			conf_name(r->stayed, sizeof(r->stayed), s->label, "");
 		return;
 	}
 	s->wanted = false;
@@ -390,10 +359,11 @@ reload_commit(struct master *m)
 			reload_commit_slot(m, &m->slots[i]);
 	slots_apply_conf(m);
 	proc_log_open("master", &m->conf);
-	snprintf(text, sizeof(text), "generation %llu: %zu workers replaced in %lld ms%s%s",
+	snprintf(text, sizeof(text), "generation %llu: %zu workers replaced in %lld ms%s%s%s%s",
 	    (unsigned long long)m->generation, r->replaced,
 	    (long long)((clock_mono() - r->begun_ns) / CLOCK_MS),
-	    r->kept[0] != '\0' ? "; only a restart changes " : "", r->kept);
+	    r->kept[0] != '\0' ? "; only a restart changes " : "", r->kept,
+	    r->stayed[0] != '\0' ? "; with the configuration before: " : "", r->stayed);
 	notify_reloaded(m);
 	reload_end(m, E_OK, text);
 }
@@ -421,6 +391,31 @@ reload_give_up(struct master *m, const char *why)
 	look_soon(m);
 }
 
+/* A process that SIGKILL does not end keeps its seat: the next reload may find it free. */
+void
+reload_tick(struct master *m, int64_t now)
+{
+	const struct conf *c = &m->conf;
+	int64_t ms = c->supervisor_drain_timeout + c->supervisor_dump_timeout + RELOAD_SPARE_MS;
+	const struct slot *s = NULL;
+	char text[RELOAD_TEXT];
+	size_t i;
+
+	if (m->reload == NULL || m->reload->stage != RELOAD_DRAINS ||
+	    now - m->reload->begun_ns < ms * CLOCK_MS)
+		return;
+	for (i = 0; i < m->slot_count && s == NULL; i++)
+		if (m->slots[i].twin != NULL && !m->slots[i].current &&
+		    m->slots[i].state != SLOT_IDLE)
+			s = &m->slots[i];
+	if (s != NULL)
+		snprintf(text, sizeof(text), "%s: pid %d, of the generation before, does not end",
+		    s->name, (int)s->pid);
+	else
+		snprintf(text, sizeof(text), "a replacement of the time before does not end");
+	reload_give_up(m, text);
+}
+
 void
 reload_look(struct master *m)
 {
@@ -434,8 +429,14 @@ reload_look(struct master *m)
 		r->stage = RELOAD_SINGLE;
 	if (r->stage == RELOAD_SINGLE && reload_renew_singles(m, r) && r->error == E_OK &&
 	    replace_all_are_prepared(m)) {
-		reload_commit(m);
-		return;
+		if (wire_can_hand(m, replace_count(m))) {
+			reload_commit(m);
+			return;
+		}
+		reload_fail(r, E_SYSTEM,
+		    "descriptors ran out (RLIMIT_NOFILE of the master): the successors cannot be "
+		    "given the "
+		    "listening socket");
 	}
 	if (r->stage == RELOAD_SINGLE && r->error != E_OK && !r->renewing)
 		reload_go_back(m, r);

@@ -89,26 +89,31 @@ replace_free_step(struct replacing *r)
 		return;
 	r->phase = REPLACE_STARTING;
 	next->conf = r->conf;
-	next->was_ready = false;
+	slot_forget(next);
 	slot_event(next, SLOT_ON_START);
 }
 
-static void
+/* False: the successor could not be given the listening socket, and is being ended for it; the one that serves
+ * goes on. */
+static bool
 replace_swap(struct replacing *r)
 {
 	struct slot *old = r->old, *next = old->twin;
 
+	wire_listeners(next);
+	if (next->state != SLOT_READY)
+		return false;
 	next->current = true;
 	next->wanted = old->wanted;
 	old->current = old->wanted = false;
 	/* Readers look for the current one: for a moment there are two, never none. */
 	__atomic_store_n(&next->page->current, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&old->page->current, 0, __ATOMIC_RELEASE);
-	wire_listeners(next);
 	old->cause = r->cause;
 	old->failed = false;
 	old->page->failed_ns = 0;
 	slot_event(old, SLOT_ON_DRAIN);
+	return true;
 }
 
 /* What a successor that is not on its way any more ended by; null while it is. */
@@ -149,7 +154,8 @@ replace_starting_step(struct master *m, struct replacing *r)
 			r->done(r->arg, E_OK, "");
 		return false;
 	}
-	replace_swap(r);
+	if (!replace_swap(r))
+		return false; /* until it is known how it ended */
 	snprintf(text, sizeof(text), "%s: replaced, pid %d serves", next->label, (int)next->pid);
 	replace_end(m, r, E_OK, text);
 	return true;
@@ -231,12 +237,18 @@ replace_look(struct master *m)
 }
 
 static const char *
-replace_obstacle(const struct master *m, const struct slot *old)
+replace_obstacle(const struct master *m, const struct slot *old, bool prepare)
 {
 	if (m->stop.phase != STOP_NOT)
 		return "the gateway is stopping";
 	if (!old->wanted)
 		return "it was scaled away";
+	/* One replaced beside a reload would make that fail, and one of several that wait for each other would not come. */
+	if (!prepare && m->reload != NULL)
+		return "a reload or an upgrade is under way: try again when it has ended";
+	if (!prepare && m->strategy != NULL)
+		return "slots are being stopped and started together: try again when they are "
+		       "ready";
 	return replace_find(m, old) != NULL ? "it is being replaced already" : NULL;
 }
 
@@ -248,7 +260,7 @@ replace_add(struct master *m, struct slot *old, const struct conf *conf, enum sl
 	struct replacing *r;
 	char text[128];
 
-	if ((obstacle = replace_obstacle(m, old)) != NULL) {
+	if ((obstacle = replace_obstacle(m, old, prepare)) != NULL) {
 		snprintf(text, sizeof(text), "%s: %s", old->label, obstacle);
 		done(arg, E_FULL, text);
 		return;
@@ -286,17 +298,20 @@ replace_prepare(struct master *m, struct slot *current, const struct conf *conf,
 	replace_add(m, current, conf, cause, true, done, arg);
 }
 
-void
+bool
 replace_commit(struct slot *current)
 {
 	struct master *m = current->master;
 	struct replacing *r = replace_find(m, current);
+	bool swapped;
 
 	if (r == NULL || r->phase != REPLACE_PREPARED)
-		return;
+		return true;
 	r->done = NULL;
-	replace_swap(r);
-	replace_end(m, r, E_OK, "");
+	if (!(swapped = replace_swap(r)))
+		slot_event(r->old->twin, SLOT_ON_KILL);
+	replace_end(m, r, swapped ? E_OK : E_SYSTEM, "");
+	return swapped;
 }
 
 void
@@ -304,15 +319,19 @@ replace_cancel(struct slot *current)
 {
 	struct master *m = current->master;
 	struct replacing *r = replace_find(m, current);
+	char text[128];
 
 	if (r == NULL)
 		return;
-	r->done = NULL;
+	/* The reload that prepared it knows. Whoever asked for it alone waits for an answer. */
+	if (r->prepare)
+		r->done = NULL;
 	if (r->phase == REPLACE_STARTING || r->phase == REPLACE_PREPARED) {
 		r->old->twin->cause = CAUSE_STOP;
 		slot_event(r->old->twin, SLOT_ON_KILL);
 	}
-	replace_end(m, r, E_CLOSED, "");
+	snprintf(text, sizeof(text), "%s: given up: the slot was needed otherwise", r->old->label);
+	replace_end(m, r, E_CLOSED, text);
 }
 
 void

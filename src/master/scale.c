@@ -58,9 +58,12 @@ scale_http(struct master *m, unsigned workers, done_fn *done, void *arg)
 		done(arg, E_INVALID_PARAMETER, "http: 1 to 256 workers can be had");
 		return;
 	}
-	if (m->scale != NULL || m->reload != NULL || m->upgrade != NULL ||
+	if (m->scale != NULL || m->strategy != NULL || m->reload != NULL || m->upgrade != NULL ||
 	    m->stop.phase != STOP_NOT) {
-		done(arg, E_FULL, "a reload, an upgrade, another scaling or the end is under way");
+		done(arg, E_FULL,
+		    "a reload, an upgrade, another scaling, a restart of several slots or the end "
+		    "is "
+		    "under way");
 		return;
 	}
 	log_info("http: %u workers, was %u", workers, m->http_workers);

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "mem.h"
 #include "text.h"
 
 #define SLOTS_HTTP_MAX 256
@@ -200,6 +201,7 @@ slots_close(struct master *m)
 	for (i = 0; i < m->slot_count; i++) {
 		control_drop(&m->slots[i]);
 		crash_forget(&m->slots[i]);
+		mem_free(&m->slots[i].deaths_ns);
 		loop_timer_close(&m->slots[i].timer);
 	}
 	m->slot_count = 0;

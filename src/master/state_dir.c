@@ -138,17 +138,31 @@ state_dir_has(const char *dir, const char *name, const char *text)
 	return n == (ssize_t)len && memcmp(there, text, len) == 0;
 }
 
-/* An image that takes over finds its addresses written: a disk that is full by then must not end what serves. */
-void
+int
 state_dir_write_address(const char *dir, const struct listener *l)
 {
 	char line[sizeof(l->address) + 2], name[sizeof(l->name) + 16];
 
 	snprintf(line, sizeof(line), "%s\n", l->address);
 	snprintf(name, sizeof(name), "%s.address", l->name);
-	if (!state_dir_has(dir, name, line) && state_dir_write(dir, name, line) != E_OK)
+	if (state_dir_has(dir, name, line))
+		return E_OK;
+	return state_dir_write(dir, name, line);
+}
+
+/* To an image that takes over a disk that is full by then is no reason to end what serves. */
+void
+state_dir_tell_address(const struct master *m, const struct listener *l)
+{
+	const char *dir = m->conf.state_dir;
+
+	if (state_dir_write_address(dir, l) == E_OK)
+		return;
+	if (m->options->handover == NULL)
 		fatal(EXIT_WITH_STATE, "state.dir: \"%s\" cannot be written: %s", dir,
 		    strerror(errno));
+	log_error("state.dir: \"%s/%s.address\" cannot be written: %s; it serves on without", dir,
+	    l->name, strerror(errno));
 }
 
 void

@@ -70,6 +70,9 @@ strategy_stop(struct master *m, struct strategy *g)
 		s = &m->slots[g->at - 1];
 		if (s == g->dead || !strategy_takes(s))
 			continue;
+		/* One that runs once more was called back by somebody else. */
+		if (s->state == SLOT_STARTING || s->state == SLOT_READY)
+			g->told = false;
 		if (!g->told && s->state != SLOT_IDLE) {
 			g->told = true;
 			replace_cancel(s);

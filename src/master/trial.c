@@ -6,6 +6,7 @@
 #include "master_room.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,8 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "handover.h"
 #include "log.h"
 #include "msg.h"
+#include "text.h"
+
+#define TRIAL_OPTION 320 /* longer than any value of a setting */
 
 void
 trial_tables(char out[TRIAL_TABLES])
@@ -25,9 +30,23 @@ trial_tables(char out[TRIAL_TABLES])
 	    out, TRIAL_TABLES, "%016" PRIx64 "-%016" PRIx64, msg_protocol_id(), board_layout());
 }
 
+static void
+trial_tell(void *arg, const char *why)
+{
+	(void)arg;
+	if (write(TRIAL_FD, why, strlen(why)) < 0)
+		log_debug("upgrade: nobody listens: %s", strerror(errno));
+}
+
+void
+trial_tell_fatal(void)
+{
+	log_on_fatal(trial_tell, NULL);
+}
+
 static int PRINTF_LIKE(2, 3) trial_refuse(enum exit_code code, const char *fmt, ...)
 {
-	char why[256];
+	char why[400];
 	va_list args;
 	int n;
 
@@ -35,9 +54,31 @@ static int PRINTF_LIKE(2, 3) trial_refuse(enum exit_code code, const char *fmt, 
 	n = vsnprintf(why, sizeof(why), fmt, args);
 	va_end(args);
 	log_error("upgrade: %s", why);
-	if (n > 0 && write(TRIAL_FD, why, strlen(why)) < 0)
-		log_debug("upgrade: nobody listens: %s", strerror(errno));
+	if (n > 0)
+		trial_tell(NULL, why);
 	return (int)code;
+}
+
+/* The sockets and the lock that are handed over are where they are: a gateway that says otherwise would be in two places. */
+static int
+trial_check_kept(const struct master *m, const char *kept)
+{
+	char key[64], value[1024];
+	const struct conf_row *row;
+	const char *equals = strchr(kept, '=');
+
+	if (equals == NULL ||
+	    text_copy_n(key, sizeof(key), kept, (size_t)(equals - kept)) != E_OK ||
+	    (row = conf_find(key)) == NULL)
+		return EXIT_WITH_OK;
+	if (conf_text(&m->conf, row, value, sizeof(value)) == E_OK &&
+	    strcmp(value, equals + 1) == 0)
+		return EXIT_WITH_OK;
+	return trial_refuse(EXIT_WITH_CONFIG,
+	    "%s is \"%.100s\" now, and this gateway runs with \"%.100s\": only a restart changes "
+	    "it: set it back, or "
+	    "stop and start instead",
+	    key, value, equals + 1);
 }
 
 static void NORETURN
@@ -76,17 +117,21 @@ trial_ask(int executable, const char *name, char *said, size_t size)
 }
 
 int
-trial_run(struct master *m, const char *wanted)
+trial_run(struct master *m)
 {
+	const char *wanted = m->options->trial, *name;
 	char mine[TRIAL_TABLES], said[128];
-	const char *name;
 	size_t i;
+	int code;
 
 	trial_tables(mine);
 	if (strcmp(mine, wanted) != 0)
 		return trial_refuse(EXIT_WITH_PROTOCOL,
 		    "its messages or statistics are laid out otherwise: stop and start instead; "
 		    "sockets kept by systemd lose no connection then");
+	for (i = 0; i < m->options->keeps_count; i++)
+		if ((code = trial_check_kept(m, m->options->trial_keeps[i])) != EXIT_WITH_OK)
+			return code;
 	spawn_find_workers(m);
 	for (i = 0; i < WORKER_ROLES; i++) {
 		name = role_executable(m->executables[i].role);
@@ -98,4 +143,60 @@ trial_run(struct master *m, const char *wanted)
 			    "%s/%s is of another build than its master", m->worker_dir, name);
 	}
 	return EXIT_WITH_OK;
+}
+
+/* The two tables, and what is handed over whatever the configuration says by now. */
+static void
+trial_arguments(const struct master *m, const char *argv[UPGRADE_ARGS])
+{
+	static char text[UPGRADE_MORE][TRIAL_OPTION]; /* the child's own */
+	const char *more[UPGRADE_MORE + 1] = { text[0], text[1], text[2], text[3] };
+	char tables[TRIAL_TABLES];
+
+	trial_tables(tables);
+	(void)snprintf(text[0], TRIAL_OPTION, "--trial=%s", tables);
+	(void)snprintf(text[1], TRIAL_OPTION, "--trial-keeps=state.dir=%s", m->conf.state_dir);
+	(void)snprintf(
+	    text[2], TRIAL_OPTION, "--trial-keeps=admin.address=%s", m->conf.admin_address);
+	(void)snprintf(
+	    text[3], TRIAL_OPTION, "--trial-keeps=http.address=%s", m->conf.http_address);
+	upgrade_arguments(m, more, argv);
+}
+
+static void NORETURN
+trial_child(const struct master *m, const char *path, int reason, pid_t master)
+{
+	const char *argv[UPGRADE_ARGS];
+	sigset_t none;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master)
+		_exit(EXIT_WITH_ORPHANED);
+	spawn_signals_reset();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	trial_arguments(m, argv);
+	if (dup2(reason, TRIAL_FD) < 0 || close_range(TRIAL_FD + 1, ~0u, 0) < 0)
+		_exit(EXIT_WITH_SYSTEM);
+	execve(path, (char **)(uintptr_t)argv, m->environment);
+	dprintf(TRIAL_FD, "%s: %s", path, strerror(errno));
+	_exit(EXIT_WITH_SYSTEM);
+}
+
+int
+trial_start(const struct master *m, const char *path, pid_t *pid, int *reason_fd)
+{
+	pid_t master = getpid();
+	sigset_t all, before;
+	int pipes[2];
+
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0)
+		return E_SYSTEM;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if ((*pid = fork()) == 0)
+		trial_child(m, path, pipes[1], master);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pipes[1]);
+	*reason_fd = pipes[0];
+	return *pid > 0 ? E_OK : E_SYSTEM;
 }

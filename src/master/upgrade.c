@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,10 +26,12 @@
 #include "mem.h"
 #include "text.h"
 
-#define UPGRADE_TEXT	 256
-#define UPGRADE_POLL_MS	 5
-#define UPGRADE_QUIET_NS (5 * CLOCK_SEC) /* beyond the time for getting ready */
-#define UPGRADE_ARGS	 (OPTIONS_SET_MAX + 16)
+#define UPGRADE_TEXT	   512
+#define UPGRADE_POLL_MS	   5
+#define UPGRADE_DEAF_TURNS 2   /* one reads the pipe, behind the timers; one runs the handlers */
+#define UPGRADE_MORE	   4   /* arguments of one image for another */
+#define UPGRADE_OPTION	   320 /* longer than any value of a setting */
+#define UPGRADE_QUIET_NS   (5 * CLOCK_SEC) /* beyond the time for getting ready */
 
 enum upgrade_stage { UPGRADE_TRIAL, UPGRADE_QUIET, UPGRADE_RENEW, UPGRADE_BACK };
 
@@ -38,6 +39,9 @@ struct upgrade {
 	enum upgrade_stage stage;
 	struct loop_timer timer;
 	int64_t deadline_ns;
+	unsigned deaf;	 /* turns since signals wait; 0: they do not */
+	sigset_t before; /* the signals that waited before */
+	bool draining;	 /* the process before a successor finishes what it has in hand */
 	pid_t trial;
 	int reason_fd; /* what the trial says */
 	char path[512];
@@ -48,16 +52,43 @@ struct upgrade {
 };
 
 static void
+upgrade_hear(struct upgrade *u)
+{
+	if (u->deaf > 0)
+		sigprocmask(SIG_SETMASK, &u->before, NULL);
+	u->deaf = 0;
+}
+
+/* Signals wait for the image that is executed next. One that came before is in the loop's own pipe, which does not
+ * outlive the exec: turns pass until its handler has run. False: not yet. */
+static bool
+upgrade_is_deaf(struct upgrade *u)
+{
+	sigset_t all;
+
+	if (u->deaf++ == 0) {
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, &u->before);
+	}
+	if (u->deaf <= UPGRADE_DEAF_TURNS)
+		loop_timer_set(&u->timer, 0);
+	return u->deaf > UPGRADE_DEAF_TURNS;
+}
+
+static void
 upgrade_free(struct master *m)
 {
 	struct upgrade *u = m->upgrade;
 	size_t i;
 
+	upgrade_hear(u);
 	loop_timer_close(&u->timer);
 	if (u->reason_fd >= 0)
 		close(u->reason_fd);
 	if (u->handover.previous >= 0)
 		close(u->handover.previous);
+	if (u->handover.conf >= 0)
+		close(u->handover.conf);
 	for (i = 0; i < WORKER_ROLES; i++)
 		if (u->handover.previous_executables[i].fd >= 0)
 			close(u->handover.previous_executables[i].fd);
@@ -67,6 +98,7 @@ upgrade_free(struct master *m)
 static void
 upgrade_end(struct master *m, int error, const char *text)
 {
+	bool stayed = m->upgrade->stage == UPGRADE_BACK;
 	done_fn *done = m->upgrade->done;
 	void *arg = m->upgrade->arg;
 
@@ -75,7 +107,10 @@ upgrade_end(struct master *m, int error, const char *text)
 	if (error == E_OK)
 		log_info("upgrade: %s", text);
 	else
-		log_error("upgrade: failed, the old executable serves on: %s", text);
+		log_error("upgrade: failed, %s: %s",
+		    stayed ? "the new executable stays, with the old workers"
+			   : "the old executable serves on",
+		    text);
 	upgrade_free(m);
 	if (done != NULL)
 		done(arg, error, text);
@@ -98,58 +133,17 @@ upgrade_path(char *out, size_t size)
 	return access(out, X_OK) == 0 ? E_OK : E_ABSENT;
 }
 
-/* The command line as it was, without what an earlier image was given; one more argument at its end. */
-static void
-upgrade_arguments(const struct master *m, char *more, const char *argv[UPGRADE_ARGS])
+void
+upgrade_arguments(const struct master *m, const char *const *more, const char *argv[UPGRADE_ARGS])
 {
 	size_t i, n = 0;
 
-	for (i = 0; m->arguments[i] != NULL && n < UPGRADE_ARGS - 2; i++)
+	for (i = 0; m->arguments[i] != NULL && n < UPGRADE_ARGS - UPGRADE_MORE - 1; i++)
 		if (strncmp(m->arguments[i], "--handover=", 11) != 0)
 			argv[n++] = m->arguments[i];
-	argv[n++] = more;
+	for (i = 0; i < UPGRADE_MORE && more[i] != NULL; i++)
+		argv[n++] = more[i];
 	argv[n] = NULL;
-}
-
-static void NORETURN
-upgrade_try(const struct master *m, const char *path, int reason, pid_t master)
-{
-	char tables[TRIAL_TABLES], option[TRIAL_TABLES + 16];
-	const char *argv[UPGRADE_ARGS];
-	sigset_t none;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master)
-		_exit(EXIT_WITH_ORPHANED);
-	spawn_signals_reset();
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	trial_tables(tables);
-	snprintf(option, sizeof(option), "--trial=%s", tables);
-	upgrade_arguments(m, option, argv);
-	if (dup2(reason, TRIAL_FD) < 0 || close_range(TRIAL_FD + 1, ~0u, 0) < 0)
-		_exit(EXIT_WITH_SYSTEM);
-	execve(path, (char **)(uintptr_t)argv, m->environment);
-	dprintf(TRIAL_FD, "%s: %s", path, strerror(errno));
-	_exit(EXIT_WITH_SYSTEM);
-}
-
-static int
-upgrade_start_trial(struct master *m, struct upgrade *u)
-{
-	pid_t master = getpid();
-	sigset_t all, before;
-	int pipes[2];
-
-	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0)
-		return E_SYSTEM;
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	if ((u->trial = fork()) == 0)
-		upgrade_try(m, u->path, pipes[1], master);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	close(pipes[1]);
-	u->reason_fd = pipes[0];
-	return u->trial > 0 ? E_OK : E_SYSTEM;
 }
 
 static void upgrade_timer(void *);
@@ -163,7 +157,8 @@ upgrade_new(struct master *m, enum upgrade_stage stage, done_fn *done, void *arg
 	u->stage = stage;
 	u->done = done;
 	u->arg = arg;
-	u->reason_fd = u->handover.previous = u->handover.asker = -1;
+	u->reason_fd = -1;
+	u->handover = (struct handover)HANDOVER_NONE;
 	for (i = 0; i < WORKER_ROLES; i++)
 		u->handover.previous_executables[i].fd = -1;
 	u->deadline_ns = clock_mono() + m->conf.supervisor_upgrade_timeout * CLOCK_MS;
@@ -204,7 +199,7 @@ upgrade_begin(struct master *m, done_fn *done, void *arg)
 		return;
 	}
 	log_info("upgrade: trying %s", u->path);
-	if (upgrade_start_trial(m, u) != E_OK)
+	if (trial_start(m, u->path, &u->trial, &u->reason_fd) != E_OK)
 		upgrade_end(m, E_SYSTEM, "the system refused a process for the trial");
 }
 
@@ -263,30 +258,33 @@ upgrade_is_quiet(const struct master *m)
 	return m->replacing == NULL && m->reload == NULL;
 }
 
-/* Comes back only when the system refuses: then everything is as it was. Signals wait until the new image has its
- * handlers. */
+/* Comes back only when the system refuses: then everything is as it was, and errno says why. Signals
+ * wait until the new image has its handlers. */
 static void
 upgrade_execute(struct master *m, const char *path, struct handover *h)
 {
 	const char *argv[UPGRADE_ARGS];
-	sigset_t all, before;
 	char option[32];
 	int fd, error;
 
-	h->executable = open("/proc/self/exe", O_RDONLY);
-	if (h->executable < 0 || handover_write(m, h, &fd) != E_OK)
+	if ((h->executable = open("/proc/self/exe", O_RDONLY)) < 0)
 		return;
+	if (handover_write(m, h, &fd) != E_OK) {
+		error = errno;
+		close(h->executable);
+		errno = error;
+		return;
+	}
 	snprintf(option, sizeof(option), "--handover=%d", fd);
-	upgrade_arguments(m, option, argv);
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
+	upgrade_arguments(m, (const char *[]){ option, NULL }, argv);
 	handover_keep_all(m, true);
 	handover_keep(h->asker, true);
+	handover_keep(h->conf, true);
 	execve(path, (char **)(uintptr_t)argv, m->environment);
 	error = errno;
 	handover_keep_all(m, false);
 	handover_keep(h->asker, false);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	handover_keep(h->conf, false);
 	close(h->executable);
 	close(fd);
 	errno = error;
@@ -299,13 +297,17 @@ upgrade_try_execute(struct master *m)
 	char text[UPGRADE_TEXT];
 
 	if (!upgrade_is_quiet(m)) {
+		upgrade_hear(u);
 		loop_timer_set(&u->timer, UPGRADE_POLL_MS);
 		return;
 	}
+	if (!upgrade_is_deaf(u))
+		return;
 	log_info("upgrade: going on as %s", u->path);
 	notify_reloading(m);
 	u->handover.asker = ctl_release(m, u->arg);
-	upgrade_execute(m, u->path, &u->handover);
+	if ((u->handover.conf = way_back_conf_write(&m->conf)) >= 0)
+		upgrade_execute(m, u->path, &u->handover);
 	snprintf(text, sizeof(text), "it cannot be executed: %s", strerror(errno));
 	notify_reloaded(m);
 	upgrade_end(m, E_SYSTEM, text);
@@ -316,19 +318,30 @@ static void
 upgrade_try_back(struct master *m)
 {
 	struct upgrade *u = m->upgrade;
-	struct handover h = { .rollback = true, .asker = u->handover.asker };
-	char path[48];
+	struct handover h = HANDOVER_NONE;
+	char path[48], text[UPGRADE_TEXT];
 
 	if (!upgrade_is_quiet(m) && clock_mono() < u->deadline_ns) {
+		upgrade_hear(u);
 		loop_timer_set(&u->timer, UPGRADE_POLL_MS);
 		return;
 	}
+	if (upgrade_is_quiet(m) && !upgrade_is_deaf(u))
+		return;
+	h.rollback = true;
+	h.conf = u->handover.conf;
 	(void)text_copy(h.why, sizeof(h.why), u->why);
+	/* The number taken over may be another's by now: its client may have left. */
+	h.asker = ctl_release(m, u->arg);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", u->handover.previous);
+	errno = EBUSY; /* of a slot that does not come to rest */
 	if (upgrade_is_quiet(m))
 		upgrade_execute(m, path, &h);
-	log_error("upgrade: the old executable cannot be gone back to: %s", strerror(errno));
-	upgrade_end(m, E_SYSTEM, u->why);
+	snprintf(text, sizeof(text), "%.300s; the old executable cannot be gone back to: %s",
+	    u->why, strerror(errno));
+	notify_reloaded(m);
+	upgrade_end(m, E_SYSTEM, text);
+	slots_start(m);
 }
 
 static void
@@ -367,11 +380,29 @@ upgrade_take_back_executables(struct master *m)
 	}
 }
 
+/* What a process before has in hand may take as long as draining may; the time for getting ready is its successor's. */
+static void
+upgrade_watch_drains(struct master *m, struct upgrade *u)
+{
+	bool before = u->draining;
+	size_t i;
+
+	u->draining = false;
+	for (i = 0; i < m->slot_count; i++)
+		u->draining |= m->slots[i].twin == NULL && m->slots[i].state == SLOT_RENEWING;
+	if (before && !u->draining)
+		loop_timer_set(&u->timer, m->conf.supervisor_upgrade_timeout);
+}
+
 void
 upgrade_look(struct master *m)
 {
-	if (m->upgrade != NULL && m->upgrade->stage == UPGRADE_QUIET)
-		upgrade_try_execute(m);
+	struct upgrade *u = m->upgrade;
+
+	if (u != NULL && u->stage == UPGRADE_QUIET)
+		loop_timer_set(&u->timer, 0);
+	else if (u != NULL && u->stage == UPGRADE_RENEW)
+		upgrade_watch_drains(m, u);
 }
 
 static void
@@ -396,6 +427,10 @@ upgrade_timer(void *arg)
 			    m, E_UPSTREAM_TIMEOUT, "the slots did not come to rest in time");
 		break;
 	case UPGRADE_RENEW:
+		if (u->draining) {
+			loop_timer_set(&u->timer, m->conf.supervisor_upgrade_timeout);
+			break;
+		}
 		(void)text_copy(u->why, sizeof(u->why), text);
 		reload_give_up(m, text);
 		break;

@@ -10,12 +10,14 @@
 #include "master_room.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 #include "text.h"
@@ -118,6 +120,22 @@ wire_listeners(struct slot *s)
 	(void)text_copy(m.address, sizeof(m.address), l->address);
 	if (wire_send(s, MSG_LISTENER, &m, l->fd) == E_SYSTEM)
 		wire_break(s, "the listening socket cannot be handed out");
+}
+
+bool
+wire_can_hand(const struct master *m, size_t count)
+{
+	int fds[BOARD_SLOTS];
+	size_t n = 0;
+	bool can;
+
+	while (
+	    n < count && n < BOARD_SLOTS && (fds[n] = fcntl(m->http.fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	can = n == count;
+	while (n > 0)
+		close(fds[--n]);
+	return can;
 }
 
 static struct link *
@@ -253,6 +271,27 @@ wire_find_number(struct master *m, uint64_t number, const struct slot *end)
 	return NULL;
 }
 
+/* One says of another that it breaks the protocol, and either may be the broken one. The first time the word counts; a
+ * process that says it again soon, of the successor or of somebody else, is itself what they have in common. */
+static void
+wire_judge(struct slot *from, struct slot *other)
+{
+	int64_t now = clock_mono(), window = from->master->conf.supervisor_fail_window * CLOCK_MS;
+	bool again = from->accused_ns != 0 && now - from->accused_ns < window;
+	struct slot *broken = again ? from : other;
+
+	from->accused_ns = now;
+
+	if (broken == other)
+		log_error(
+		    "%s: %s says that it breaks the protocol: killed", other->name, from->name);
+	else
+		log_error("%s: says of a second process, %s, that it breaks the protocol: killed",
+		    from->name, other->name);
+	broken->cause = CAUSE_PROTOCOL;
+	slot_event(broken, SLOT_ON_BROKEN);
+}
+
 /* The number tells a link that stands from one that was replaced meanwhile. Both ends may complain, and the
  * one that was only hung up on may be first: the link stays known until the new one is due. */
 void
@@ -269,11 +308,8 @@ wire_lost(struct slot *from, const struct msg_peer_lost *lost)
 	link->lost = true;
 	if (!loop_timer_is_set(&m->rewire))
 		loop_timer_set(&m->rewire, WIRE_AGAIN_MS);
-	if (lost->error != E_PROTOCOL || !wire_is_reachable(other))
-		return;
-	log_error("%s: %s says that it breaks the protocol: killed", other->name, from->name);
-	other->cause = CAUSE_PROTOCOL;
-	slot_event(other, SLOT_ON_BROKEN);
+	if (lost->error == E_PROTOCOL && wire_is_reachable(other))
+		wire_judge(from, other);
 }
 
 static void

@@ -107,7 +107,11 @@ worker_peer_up(struct peer *peer, void *owner)
 	struct worker *w = owner;
 	static const char noise[] = "\0\0\0\4nois";
 
+	struct msg_peer_lost lost = { .link = peer->link, .error = E_PROTOCOL };
+
 	worker_say(w, "up", peer->slot);
+	if (worker_is(w, "accuse") && chan_send(w->proc->master, MSG_PEER_LOST, &lost) != E_OK)
+		abort();
 	if (worker_is(w, "babble") && write(chan_fd(peer->chan), noise, 8) == 8)
 		w->mode[0] = '\0';
 	if (worker_is(w, "hangup")) {
@@ -181,6 +185,8 @@ worker_begun(struct worker *w)
 		exit(w->number);
 	if (worker_is(w, "abort"))
 		abort();
+	if (worker_is(w, "slow"))
+		usleep((useconds_t)w->number * 1000);
 	if (worker_is(w, "never"))
 		for (;;)
 			pause();
@@ -295,7 +301,7 @@ worker_misbehave(struct worker *w)
 	if (worker_is(w, "flood"))
 		worker_flood(w);
 	else if (w->mode[0] != '\0' && !worker_is(w, "babble") && !worker_is(w, "hangup") &&
-		 !worker_is(w, "stuck")) {
+		 !worker_is(w, "stuck") && !worker_is(w, "accuse") && !worker_is(w, "slow")) {
 		loop_timer_close(&w->timer);
 		loop_timer_open(w->proc->loop, &w->timer, worker_fail, w);
 		loop_timer_set(&w->timer, 20);

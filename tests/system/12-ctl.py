@@ -54,6 +54,7 @@ def test_every_query_answers_for_people_and_as_json(scene):
     _, g = scene.pair(DEMO, workers=2)
     for _ in range(20):
         equal(g.ask(BARS).status, 200)
+    wait_for(lambda: ctl_json(g, "status")[1]["slots"]["ready"] == 4, 10, "every slot, also those that /readyz does not need")
     for words in (("status",), ("workers",), ("crashes",), ("log-level", "debug"), ("log-level", "info")):
         code, out, err = ctl(g, *words)
         equal((code, err), (0, ""), words)

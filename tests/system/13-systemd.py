@@ -208,6 +208,17 @@ def test_a_reload_is_framed_by_reloading_and_ready(scene):
     check(-0.01 <= apart < 0.5, "MONOTONIC_USEC is", apart, "s from now")
 
 
+def test_a_refused_reload_is_framed_too(scene):
+    conf = scene.folder / "conf"
+    conf.write_text("")
+    s = systemd(scene, settings=[f"--config={conf}"]).start().wait_ready()
+    conf.write_text("[http]\nno_such_key = 1\n")
+    s.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reload: refused" in s.log_path.read_text(), 5, "the refusal")
+    wait_for(lambda: s.count("READY") >= 2, 5, "READY=1 after the refusal; " + s.tail())
+    equal(s.count("RELOADING"), 1, "RELOADING=1")
+
+
 def test_an_upgrade_keeps_pid_sockets_and_pings(scene):
     s = systemd(scene, watchdog=1.0, settings=["--supervisor.drain_timeout=5s"]).start().wait_ready()
     port, stored = s.port(), s.count("FDSTORE")

@@ -4,7 +4,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import time
 
 import harness
 from harness import BUILD, ROOT, LogTail, NewConnections, check, equal, metric_of, run_file, series_of, wait_for
@@ -13,7 +15,7 @@ DEMO = ROOT / "recordings/matplotlib-daily"
 BARS = "/api/v1/stocks/GOOG/bars?limit=1"
 FULL = os.environ.get("OPITIOS_FULL") == "1"
 NAMES = ("opitios-alpaca", "fetcher", "cache-writer", "http")
-SAID = rb"upgrade: ((?:failed, the old executable serves on: |refused: |generation \d+: \d+ workers|\d+ workers)[^\"]*)"
+SAID = rb"upgrade: ((?:failed, the old executable serves on: |refused: |generation \d+: \d+ workers|\d+ workers)(?:\\.|[^\"\\])*)"
 
 # A worker that answers as those of this build do, and then does what the test wants of it.
 WORKER = """
@@ -176,6 +178,7 @@ def then_a_good_one(i):
 
 def test_a_new_master_that_is_no_good_changes_nothing(scene):
     i = Installed(scene, "--supervisor.upgrade_timeout=1s")
+    i.settle()
     before, children = (i.image(), i.images()), i.gateway.children()
     for later, words in (("for (;;) pause()", "not ready within 1000 ms"), ("return 3", "exit 3|status 3"),
                          ("kill(getpid(), SIGKILL)", "signal 9"),
@@ -210,8 +213,7 @@ def test_executables_of_other_tables_are_refused(scene):
     refused(i, "http is of another build", before)
     i.put("http")
     (i.folder / "fetcher").unlink()
-    refused(i, "CONFIG", before)
-    check("has no executable fetcher" in i.gateway.tail(5000), i.gateway.tail())
+    refused(i, "has no executable fetcher", before)
     then_a_good_one(i)
 
 
@@ -228,6 +230,31 @@ def test_new_workers_that_are_no_good_are_rolled_back(scene):
     then_a_good_one(i)
 
 
+def test_what_the_old_workers_finish_is_no_time_of_the_new_ones(scene):
+    i = Installed(scene, "--supervisor.upgrade_timeout=700ms", "--supervisor.hang_timeout=0")
+    i.settle()
+    writer, log = i.gateway.children()["cache-writer"], LogTail(i.gateway.log_path)
+    os.kill(writer, signal.SIGSTOP)
+    i.put_all()
+    i.gateway.process.send_signal(signal.SIGUSR2)
+    log.wait(rb"going on as .* after", 10)
+    wait_for(lambda: i.gateway.workers()["cache-writer"]["state"] == "renewing", 10, "the writer to drain")
+    time.sleep(1.0)
+    os.kill(writer, signal.SIGCONT)
+    said = log.wait(SAID, 20)[0][1].decode()
+    check(not said.startswith(("failed", "refused")), said)
+
+
+def test_a_stop_just_before_the_exec_is_a_stop(scene):
+    i = Installed(scene)
+    i.settle()
+    log = LogTail(i.gateway.log_path)
+    i.gateway.process.send_signal(signal.SIGUSR2)
+    log.wait(rb"going on as [^ ]*\"", 10)
+    i.gateway.process.send_signal(signal.SIGTERM)
+    equal(i.gateway.process.wait(15), 0, "exit")
+
+
 def test_a_failed_upgrade_leaves_no_descriptor_behind(scene):
     i = Installed(scene, "--supervisor.upgrade_timeout=500ms")
     i.compile("http", WORKER, "for (;;) pause()")
@@ -238,6 +265,123 @@ def test_a_failed_upgrade_leaves_no_descriptor_behind(scene):
         counts.append(i.descriptors())
     equal(counts[1], counts[2], "descriptors of the master")
     equal(len(counts[0]), len(counts[2]), "number of descriptors")
+
+
+def rename_key(source, target):
+    """The same master, which knows another key than the one that runs: one that no worker sees."""
+    data, name = source.read_bytes(), b"\0fail_window\0"
+    check(name in data, "there is no such key any more: choose another")
+    target.write_bytes(data.replace(name, b"\0fail_windoz\0"))
+
+
+def conf_of(scene, text):
+    (scene.folder / "gateway.conf").write_text(text)
+    return f"--config={scene.folder / 'gateway.conf'}"
+
+
+def test_the_way_back_leads_to_the_configuration_that_was(scene):
+    i = Installed(scene, conf_of(scene, "[supervisor]\nfail_window = 61s\n"), "--supervisor.upgrade_timeout=500ms")
+    i.settle()
+    before, fetcher = (i.image(), i.images()), i.gateway.children()["fetcher-rest"]
+    rename_key(BUILD / "opitios-alpaca", scene.folder / "bad")
+    i.put("opitios-alpaca", scene.folder / "bad")
+    conf_of(scene, "[supervisor]\nfail_windoz = 61s\n[upstream]\ntimeout = 7s\n")
+    i.compile("cache-writer", WORKER, "for (;;) pause()")  # behind the fetcher, which is renewed by then
+    refused(i, "not ready within 500 ms", before)
+    check(i.gateway.children()["fetcher-rest"] != fetcher, "the fetcher was not renewed at all")
+    check("no such key" not in i.gateway.tail(100000), i.gateway.tail(3000))
+    conf_of(scene, "[supervisor]\nfail_window = 62s\n")
+    then_a_good_one(i)
+
+
+def test_what_goes_wrong_between_exec_and_takeover_leads_back(scene):
+    i = Installed(scene, conf_of(scene, ""), "--supervisor.hang_timeout=0")
+    i.settle()
+    children, log = i.gateway.children(), LogTail(i.gateway.log_path)
+    os.kill(children["http-0"], signal.SIGSTOP)  # it drains until it may go on, and the exec waits for that
+    ctl = subprocess.Popen([BUILD / "opitios-ctl", "--state-dir", i.gateway.state, "restart", "http-0"], stdout=subprocess.DEVNULL)
+    equal(ctl.wait(10), 0, "restart")
+    before = i.image()
+    i.put("opitios-alpaca")
+    i.gateway.process.send_signal(signal.SIGUSR2)
+    log.wait(rb"upgrade: trying", 10)
+    wait_for(lambda: not any(b"--trial=" in c for c in cmdlines(i.pid)), 10, "the trial's end")
+    conf_of(scene, "[http]\nno_such_key = 1\n")
+    os.kill(children["http-0"], signal.SIGCONT)
+    said = log.wait(rb"upgrade: (failed, the old executable serves on: [^\"]*no_such_key)", 10)[0][1].decode()
+    print(f"        {said}")
+    i.settle()
+    equal(i.image()[1], before[1], "what the master executes")
+    equal((i.gateway.process.poll(), i.gateway.ask(BARS).status), (None, 200))
+    equal({s: p for s, p in i.gateway.children().items() if s in children and s != "http-0"},
+          {s: p for s, p in children.items() if s != "http-0"}, "the workers")
+    equal(open(f"/proc/{i.pid}/comm").read().strip(), "opitios-alpaca", "what ps calls it")
+    conf_of(scene, "")
+    then_a_good_one(i)
+
+
+def cmdlines(parent):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError):
+            stat = open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()
+            if int(stat[1]) == parent and stat[0] != "Z":
+                yield open(f"/proc/{pid}/cmdline", "rb").read()
+
+
+def test_a_client_that_leaves_during_an_upgrade_leaves_nothing_behind(scene):
+    i = Installed(scene, "--supervisor.upgrade_timeout=1s")
+    before, log = (i.image(), i.images()), LogTail(i.gateway.log_path)
+    i.compile("http", WORKER, "for (;;) pause()")
+    i.put("opitios-alpaca")
+    ctl = subprocess.Popen([BUILD / "opitios-ctl", "--state-dir", i.gateway.state, "upgrade"], stderr=subprocess.DEVNULL)
+    log.wait(rb"going on as .* after", 10)
+    ctl.kill()
+    ctl.wait(10)
+    others = [socket.socket(socket.AF_UNIX) for _ in range(10)]  # one takes the number of the one that left
+    for other in others:
+        other.settimeout(10)
+        other.connect(str(i.gateway.state / "control.sock"))
+        other.sendall(b'{"command":"status"}\n')
+        check(b'"ok":true' in other.recv(65536), "no answer")
+    log.wait(rb"upgrade: failed, the old executable serves on: not ready within 1000 ms", 10)
+    i.settle()
+    equal(i.image()[1], before[0][1], "what the master executes")
+    children = i.gateway.children()
+    for _ in range(20):
+        equal(i.gateway.ask(BARS).status, 200)
+    i.put("http")
+    then_a_good_one(i)
+    equal([other.recv(65536) for other in others], [b""] * len(others), "what other clients hear of the upgrade")
+    check("breaks the protocol" not in i.gateway.tail(200000) and "control channel" not in i.gateway.tail(200000),
+          i.gateway.tail(3000))
+    equal(len(children), 4, "processes")
+
+
+def test_what_an_upgrade_cannot_change_is_refused_by_name(scene):
+    state = scene.folder / "state"
+    text = f"[http]\naddress = 127.0.0.1:0\nworkers = 1\n[admin]\naddress = 127.0.0.1:0\n[state]\ndir = {state}\n"
+    setting, log_path = conf_of(scene, text), scene.folder / "gateway.log"
+    with open(log_path, "ab") as out:
+        master = subprocess.Popen([BUILD / "opitios-alpaca", setting, "--supervisor.drain_delay=0"], stdout=out, stderr=out,
+                                  env={"ALPACA_DATA_URL": "http://127.0.0.1:1", "ALPACA_API_KEY": harness.KEY,
+                                       "ALPACA_SECRET_KEY": harness.SECRET})
+    log = LogTail(log_path)
+    try:
+        wait_for(lambda: "serving on" in log_path.read_text(), 20, "the gateway")
+        for key, new in (("state.dir", text.replace(str(state), f"{state}2")),
+                         ("admin.address", text.replace("[admin]\naddress = 127.0.0.1:0", "[admin]\naddress = off")),
+                         ("http.address", text.replace("[http]\naddress = 127.0.0.1:0", "[http]\naddress = 127.0.0.2:0"))):
+            conf_of(scene, new)
+            log.skip()
+            master.send_signal(signal.SIGUSR2)
+            log.wait(rb"failed, the old executable serves on: the new executable: %s is .*only a restart changes it" % key.encode(),
+                     10)
+        conf_of(scene, text)
+        master.send_signal(signal.SIGUSR2)
+        log.wait(rb"upgrade: \d+ workers|upgrade: generation", 10)
+    finally:
+        master.terminate()
+        equal(master.wait(20), 0, "exit")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 /* test_read.c - the reading side: torn tails, rotten bytes, vanishing segments, a writer at the same time. */
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "journal_help.h"
 
@@ -389,4 +390,44 @@ Test(read, a_payload_that_is_not_its_type_is_skipped_and_counted)
 	cr_expect_eq(journal_reader_skipped(reader), 1);
 	help_expect_trade(reader, 3);
 	journal_reader_close(&reader);
+}
+
+/* One read in two succeeds, and half of the readers are new: as when memory is short under load. */
+static void
+starve(struct journal *j, uint64_t from, unsigned times)
+{
+	struct rlimit none = { .rlim_cur = 3, .rlim_max = 4096 }, many = { 1024, 4096 };
+	struct journal_reader *reader = help_reader(0);
+	struct journal_record record;
+
+	for (uint64_t i = from; i < from + times; i++) {
+		help_append(j, i, 1);
+		while (journal_read(reader, &record) == E_OK)
+			;
+		setrlimit(RLIMIT_NOFILE, &none);
+		cr_expect_eq(journal_read(reader, &record), E_SYSTEM);
+		setrlimit(RLIMIT_NOFILE, &many);
+		if (i % 2 == 0) {
+			journal_reader_close(&reader);
+			reader = help_reader(0);
+		}
+	}
+	journal_reader_close(&reader);
+}
+
+Test(read, an_episode_of_failures_is_one_line)
+{
+	struct journal *j = help_open(&help_roomy);
+	static struct log_ring ring;
+
+	clock_fake(clock_wall(), CLOCK_DAY);
+	log_keep(&ring);
+	starve(j, 1, 10);
+	cr_expect_eq(ring.next, 1);
+	clock_fake(clock_wall(), CLOCK_DAY + 20 * CLOCK_SEC);
+	starve(j, 11, 5);
+	cr_expect_eq(ring.next, 2, "the next episode is one of its own");
+	log_keep(NULL);
+	clock_real();
+	journal_close(&j);
 }

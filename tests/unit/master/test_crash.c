@@ -361,8 +361,34 @@ Test(crash_oom, kills_of_the_kernel_are_counted_from_its_own_file)
 	int fd = mkstemp(path);
 
 	cr_assert_eq(write(fd, "pgfault 5\noom_kill 3\nnuma 1\n", 28), 28);
-	cr_expect_eq(crash_oom_kills(path), 3);
-	cr_expect_eq(crash_oom_kills("/nowhere"), 0);
+	cr_expect_eq(oom_kills(path), 3);
+	cr_expect_eq(oom_kills("/nowhere"), 0);
 	close(fd);
 	unlink(path);
+}
+
+/* As the clock of look.c does. */
+static void
+oom_pass(struct oom *o, int64_t *now, uint64_t kills, int64_t seconds)
+{
+	int64_t end = *now + seconds * CLOCK_SEC;
+
+	for (; *now < end; *now += CLOCK_SEC)
+		if (oom_is_due(o, *now))
+			oom_look(o, kills, *now);
+}
+
+Test(crash_oom, a_kill_of_long_ago_says_nothing_about_a_death_of_now)
+{
+	struct oom o = { 0 };
+	int64_t now = CLOCK_DAY;
+
+	oom_pass(&o, &now, 3, 60);
+	cr_expect(!oom_grew(&o, 3), "those before the start are no news");
+	cr_expect(oom_grew(&o, 4), "one of just now");
+	cr_expect(!oom_grew(&o, 4), "told once");
+	oom_pass(&o, &now, 5, 8);
+	cr_expect(oom_grew(&o, 5), "one that took its time to be gone");
+	oom_pass(&o, &now, 6, 30);
+	cr_expect(!oom_grew(&o, 6), "another's, half a minute ago");
 }

@@ -220,6 +220,19 @@ Test(listen, nonsense_in_the_variables_takes_nothing)
 	cr_expect_eq(m->http.passed, 0);
 }
 
+Test(listen, one_for_an_address_that_is_off_is_closed_and_lets_nobody_wait)
+{
+	int fds[2];
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	strcpy(m->conf.admin_address, "off");
+	m->admin_listener.passed = fds[0];
+	admin_open(m);
+	cr_expect(fcntl(fds[0], F_GETFD) < 0);
+	cr_expect_eq(m->admin_listener.fd, -1);
+	close(fds[1]);
+}
+
 Test(listen, closing_does_not_end_the_socket_for_others_who_hold_it)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,

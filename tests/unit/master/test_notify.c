@@ -344,6 +344,20 @@ Test(notify, a_socket_that_was_handed_over_is_not_stored_again)
 	cr_expect_str_empty(hear());
 }
 
+Test(notify, what_an_earlier_image_could_not_store_is_offered_again_and_nothing_else)
+{
+	struct options options = { .handover = "7" };
+
+	m->options = &options;
+	m->http.fd = listening();
+	m->admin_listener.fd = listening();
+	m->admin_listener.unstored = true;
+	open_quiet();
+	notify_store(m);
+	cr_expect_str_eq(hear(), "FDSTORE=1\nFDNAME=admin");
+	cr_expect_str_empty(hear());
+}
+
 Test(notify, a_full_receiver_blocks_nobody_and_gets_the_newest_state_and_the_sockets_later)
 {
 	int i, readies = 0, stores = 0;

@@ -56,18 +56,18 @@ expect_written(const char *wanted)
 
 Test(state_dir, an_address_is_written_and_written_anew_when_it_is_another)
 {
-	state_dir_write_address(dir, &listener);
+	cr_expect_eq(state_dir_write_address(dir, &listener), E_OK);
 	expect_written("127.0.0.1:8080\n");
 	strcpy(listener.address, "127.0.0.1:80");
-	state_dir_write_address(dir, &listener);
+	cr_expect_eq(state_dir_write_address(dir, &listener), E_OK);
 	expect_written("127.0.0.1:80\n");
 }
 
 Test(state_dir, an_address_that_is_there_needs_no_room_on_the_disk)
 {
-	state_dir_write_address(dir, &listener);
+	cr_expect_eq(state_dir_write_address(dir, &listener), E_OK);
 	obstruct(true);
-	state_dir_write_address(dir, &listener);
+	cr_expect_eq(state_dir_write_address(dir, &listener), E_OK);
 	obstruct(false);
 	expect_written("127.0.0.1:8080\n");
 }

@@ -16,7 +16,7 @@ test_master_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/master -DBUILD_DIR='"$
 test_master_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS) -Wno-write-strings
 test_master_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 test_master_DEPENDENCIES = libmaster.a $(PROC_LIBS) libbase.a test_worker$(EXEEXT) opitios-alpaca$(EXEEXT)
-test_master_SOURCES += tests/unit/master/test_notify.c tests/unit/master/test_listen.c tests/unit/master/test_state_dir.c
+test_master_SOURCES += tests/unit/master/test_replace.c tests/unit/master/test_handover.c tests/unit/master/test_notify.c tests/unit/master/test_listen.c tests/unit/master/test_state_dir.c
 # The control socket's connections alone, with actions of the test's own.
 check_PROGRAMS += test_ctl_conn
 TESTS += test_ctl_conn
