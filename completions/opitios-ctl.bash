@@ -33,7 +33,7 @@ _opitios_ctl()
 		esac
 	done
 	case $command:$at in
-	:*) words="status workers top health crashes reload upgrade restart drain scale log-level " ;;
+	:*) words="status workers top health crashes reload upgrade restart drain scale log-level reopen-logs " ;;
 	crashes:0) words="$(_opitios_ctl_ask crashes id)" ;;
 	restart:0) words="$(_opitios_ctl_ask workers slot)" ;;
 	scale:0) words="http" ;;

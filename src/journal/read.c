@@ -417,7 +417,7 @@ segment_choose(struct journal_reader *j, uint64_t *first)
 static int
 reader_start(struct journal_reader *j)
 {
-	uint64_t first;
+	uint64_t first = 0;
 	int r;
 
 	if ((r = segment_choose(j, &first)) != E_OK)

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "proc.h"
 
 #define LOOK_SHARE    8 /* looks in a hang_timeout */
 #define LOOK_LEAST_MS 25
@@ -116,6 +117,7 @@ look_tick(void *arg)
 	m->ticked_ns = now;
 	look_for_failed_roles(m, now);
 	recycle_look(m);
+	proc_log_tick(&m->stats);
 	loop_timer_set(&m->tick, look_interval_ms(m));
 }
 
