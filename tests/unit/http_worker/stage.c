@@ -165,6 +165,12 @@ http_body(const struct http_request *r, size_t *len)
 	return (const uint8_t *)r->body;
 }
 
+bool
+http_is_head(const struct http_request *r)
+{
+	return strcmp(r->method, "HEAD") == 0;
+}
+
 const char *
 http_client(const struct http_request *r)
 {
