@@ -41,7 +41,9 @@ bench-restart: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
 bench-store: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/store $(if $(BENCH_SHORT),--records 200000 --rounds 1 --seconds 2,)
-bench: bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart bench/store
+bench-access: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/access $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
+bench: bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store
+.PHONY: bench bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store
+EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart bench/store bench/access
 CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt bench-store.txt
