@@ -417,3 +417,44 @@ Test(log_lines, of_a_child_without_descriptors_arrive)
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_expect_not_null(strstr(drain(ends[0]), "from the child"));
 }
+
+/* The kinds that cannot be opened again are asked, or told not to wait. */
+Test(log_lines, wait_for_no_reader_of_any_kind, .timeout = 5)
+{
+	struct log_sink polled = { .fd = ends[1], .kind = LOG_SINK_POLLED };
+	struct log_sink stream = { .kind = LOG_SINK_SOCKET };
+	static char text[4096];
+	unsigned taken = 0;
+	int pair[2];
+
+	memset(text, 'x', sizeof(text));
+	while (taken < 1000 && log_sink_write(&polled, text, sizeof(text)))
+		taken++;
+	cr_expect(taken > 0 && taken < 1000);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	stream.fd = pair[1];
+	for (taken = 0; taken < 1000 && log_sink_write(&stream, text, sizeof(text)); taken++)
+		;
+	cr_expect(taken > 0 && taken < 1000);
+	close(pair[0]);
+	cr_expect_not(log_sink_write(&stream, text, sizeof(text)), "no SIGPIPE");
+}
+
+Test(log_lines, have_fields_with_names_of_their_own)
+{
+	const struct log_row *rows;
+	size_t n, i, k;
+
+	rows = log_rows(&n);
+	for (i = 0; i < n; i++) {
+		cr_expect_eq(
+		    rows[i].name[strspn(rows[i].name, "abcdefghijklmnopqrstuvwxyz_")], '\0');
+		cr_expect_eq(
+		    rows[i].journal[strspn(rows[i].journal, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")], '\0');
+		for (k = 0; k < i; k++) {
+			cr_expect_str_neq(rows[i].name, rows[k].name);
+			cr_expect(rows[i].journal[0] == '\0' ||
+				  strcmp(rows[i].journal, rows[k].journal) != 0);
+		}
+	}
+}
