@@ -133,9 +133,10 @@ def test_a_reader_that_stopped_stalls_nobody(scene):
     r, pipe = scene.replay(DEMO, args=("--rate-per-minute", "0")), scene.folder / "gateway.log"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    g = Piped(scene.folder, r.port, settings=("--log.access=full", "--log.level=debug"))
+    g = Piped(scene.folder, r.port, settings=("--log.access=full", "--log.level=debug"), wait=False)
     pipe.unlink()
     scene.started.append(g)
+    g.wait_ready()
     client, slowest = Client(g.port), 0.0
     for _ in range(1500):
         a = client.ask("/livez")
