@@ -61,7 +61,7 @@ bool	log_sink_write(struct log_sink *, const char *line, size_t len);
 
 /* repeat.c: lines that come too often. */
 #define LOG_REPEAT_BURST      10	/* the same text a second */
-#define LOG_REPEAT_BURST_SITE 100	/* any text of one place a second; not of errors, not of debug */
+#define LOG_REPEAT_BURST_SITE 600	/* any text of one place a second, more than there are slots; not of errors or debug */
 #define LOG_REPEAT_WINDOW_NS  INT64_C(1000000000)
 #define LOG_REPEAT_SUM_NS     INT64_C(10000000000)
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from harness import BUILD, KEY, ROOT, SECRET, Client, Gateway, Skip, check, equal, run_file, wait_for
+from harness import BUILD, KEY, ROOT, SECRET, Client, Gateway, Skip, check, equal, raw, run_file, wait_for
 
 DEMO = ROOT / "tests/recordings/every-endpoint"
 TABLE = ROOT / "include/tables/log_fields.def"
@@ -36,6 +36,7 @@ def test_every_line_is_an_object_of_the_tables_fields(scene):
     equal(g.ask("/api/v1/stocks/ZZZZ/quote", headers={"X-Request-Id": "told-8"}).status, 404)
     raw_path = "/%0d%0a%1b[2J" + "x" * 3000
     g.ask(raw_path)
+    raw(g.port, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nUser-Agent: \xff\xfe\xc2\x9b\xe2\x80\xa8\\\"}{\xed\xa0\x80\r\n\r\n")
     g.stop()
     known, lines = fields(), lines_of(g.log_path)
     every = [n for n, where in known.items() if where == "EVERY"]
@@ -49,6 +50,9 @@ def test_every_line_is_an_object_of_the_tables_fields(scene):
           ("GET", "/api/v1/stocks/AAPL/quote", 200, trace, "AAPL"))
     equal((first["route"], first["user_agent"], first["cache"]), ("/api/v1/stocks/{symbol}/quote", 'odd "agent"\tx', "miss"))
     check(first["bytes"] > 100 and first["duration_ms"] > 0 and first["client"].startswith("127.0.0.1:"), first)
+    wild = next(line["user_agent"] for line in access if line["path"] == "/livez" and "}{" in line["user_agent"])
+    check("\u009b" in wild and "\ufffd" in wild and all(b"\x9b" not in t and b"\xff" not in t for t in
+          g.log_path.read_bytes().splitlines()), "bytes that are no text", repr(wild))
     failed = [line for line in lines if line.get("request_id") == "told-8"]
     check(any(line["code"] == "SYMBOL_NOT_FOUND" and line["symbol"] == "ZZZZ" and line["message"] != "access"
               for line in failed), failed)
