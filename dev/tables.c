@@ -24,6 +24,7 @@ static const struct document {
 	{ "doc/reference/roles.md", tables_roles },
 	{ "doc/reference/slots.md", tables_slots },
 	{ "doc/reference/commands.md", tables_commands },
+	{ "doc/reference/log_fields.md", tables_log_fields },
 	{ "doc/man/opitios-ctl.8", tables_manual_ctl },
 	{ "doc/man/opitios-alpaca.8", tables_manual_master },
 	{ "completions/opitios-ctl.bash", tables_completion },

@@ -20,6 +20,7 @@ void	tables_endpoints(FILE *);
 void	tables_roles(FILE *);
 void	tables_slots(FILE *);
 void	tables_commands(FILE *);
+void	tables_log_fields(FILE *);
 void	tables_manual_ctl(FILE *);
 void	tables_manual_master(FILE *);
 void	tables_completion(FILE *);

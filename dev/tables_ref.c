@@ -272,3 +272,36 @@ tables_slots(FILE *out)
 #define MOVE(STATE_, EVENT_, NEXT, action) put_move(out, #STATE_, #EVENT_, #NEXT, #action);
 #include "tables/slot_states.def"
 }
+
+static void
+put_log_field(FILE *out, const char *name, const char *where, const char *kind, const char *journal,
+    const char *help)
+{
+	static const char *const kinds[][2] = { { "TEXT", "text" }, { "NUMBER", "number" },
+		{ "MICROS", "milliseconds, three digits behind the point" } };
+	const char *type = "";
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i][0], kind) == 0)
+			type = kinds[i][1];
+	(void)fprintf(out, "| `%s` | %s | %s | %s%s%s | %s |\n", name,
+	    strcmp(where, "EVERY") == 0	  ? "every line"
+	    : strcmp(where, "ABOUT") == 0 ? "where it applies"
+					  : "access log",
+	    type, *journal != '\0' ? "`" : "", journal, *journal != '\0' ? "`" : "", help);
+}
+
+void
+tables_log_fields(FILE *out)
+{
+	tables_title(out, "Fields of the log",
+	    "What a line of the log may hold, in this order. Where the log goes and what it "
+	    "promises: [logging](../logging.md).\n");
+	(void)fputs(
+	    "| field | in | type | in the journal | meaning |\n| --- | --- | --- | --- | --- |\n",
+	    out);
+#define LOG_FIELD(name, WHERE, KIND, max, journal, help)                                           \
+	put_log_field(out, #name, #WHERE, #KIND, journal, help);
+#include "tables/log_fields.def"
+}

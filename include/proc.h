@@ -85,8 +85,11 @@ void		 proc_loop(struct proc *);		/* until told to stop */
 void		 proc_finished(struct proc *);		/* drained: ends the loop */
 int		 proc_end(struct proc *);		/* frees, returns the exit code */
 
-/* The log of this process as log.level and log.format say; for the master too. */
-void		 proc_log_open(const char *slot, const struct conf *);
+/* The log of this process as its settings say, its files opened anew; for the master too. E_SYSTEM: a file could not
+ * be opened, which was logged; what was in use stays. */
+int		 proc_log_open(const char *slot, const struct conf *);
+/* By a timer: what the log has to tell now and then, and what it counted. */
+void		 proc_log_tick(struct stats *);
 
 /* Counted here, E_FULL too. E_CLOSED: peer_down follows or has been. */
 int		 peer_send(struct peer *, enum msg_type, const void *) MUST_CHECK;

@@ -104,6 +104,7 @@ void	show_status(const json_t *, const struct ctl_options *);
 void	show_workers(const json_t *, const struct ctl_options *);
 void	show_crashes(const json_t *, const struct ctl_options *);
 void	show_log_level(const json_t *, const struct ctl_options *);
+void	show_reopen_logs(const json_t *, const struct ctl_options *);
 void	show_done(const json_t *, const struct ctl_options *);
 int	run_health(struct client *, const struct ctl_options *);
 int	run_top(struct client *, const struct ctl_options *);

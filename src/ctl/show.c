@@ -168,6 +168,13 @@ show_log_level(const json_t *a, const struct ctl_options *o)
 }
 
 void
+show_reopen_logs(const json_t *a, const struct ctl_options *o)
+{
+	(void)a, (void)o;
+	(void)puts("the files of the log are opened anew");
+}
+
+void
 show_done(const json_t *a, const struct ctl_options *o)
 {
 	(void)o;

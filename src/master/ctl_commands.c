@@ -6,7 +6,8 @@
 #include "log.h"
 #include "text.h"
 
-static ctl_handler_fn ctl_reload, ctl_upgrade, ctl_restart, ctl_drain, ctl_scale, ctl_log_level;
+static ctl_handler_fn ctl_reload, ctl_upgrade, ctl_restart, ctl_drain, ctl_scale, ctl_log_level,
+    ctl_reopen_logs;
 
 /* What opitios-ctl makes of queries has no handler here. */
 #define HANDLER_QUERY(handler)	ctl_##handler
@@ -107,4 +108,14 @@ ctl_log_level(struct ctl_answer *a, const struct ctl_request *q)
 		    q->args[0]);
 	else
 		json_text(a->json, "level", q->args[0]);
+}
+
+static void
+ctl_reopen_logs(struct ctl_answer *a, const struct ctl_request *q)
+{
+	(void)q;
+	if (master_log_reopen(a->master) != E_OK)
+		ctl_refuse(a, E_SYSTEM, "a file of the log cannot be opened: see the log");
+	else
+		json_bool(a->json, "reopened", true);
 }

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "proc.h"
 
 #define LOOK_SHARE    8 /* looks in a hang_timeout */
 #define LOOK_LEAST_MS 25
@@ -119,6 +120,7 @@ look_tick(void *arg)
 	reload_tick(m, now);
 	if (oom_is_due(&m->oom, now))
 		oom_look(&m->oom, oom_kills(OOM_VMSTAT), now);
+	proc_log_tick(&m->stats);
 	loop_timer_set(&m->tick, look_interval_ms(m));
 }
 

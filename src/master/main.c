@@ -87,10 +87,11 @@ master_on_upgrade(evutil_socket_t number, short what, void *arg)
 }
 
 static void
-master_on_nothing(evutil_socket_t number, short what, void *arg)
+master_on_reopen(evutil_socket_t number, short what, void *arg)
 {
-	(void)what, (void)arg;
-	log_warn("%s: ignored: there is no log file to open again", strsignal((int)number));
+	(void)number, (void)what;
+	if (master_log_reopen(arg) == E_OK)
+		log_info("log: opened anew");
 }
 
 struct master_signal {
@@ -104,7 +105,7 @@ static const struct master_signal master_signals[] = {
 	{ SIGTERM, master_on_stop },
 	{ SIGINT, master_on_stop },
 	{ SIGHUP, master_on_reload },
-	{ SIGUSR1, master_on_nothing },
+	{ SIGUSR1, master_on_reopen },
 	{ SIGUSR2, master_on_upgrade },
 };
 
@@ -215,7 +216,9 @@ master_keep_executables(struct master *m, struct handover *h)
 static void
 master_open(struct master *m, struct handover *h)
 {
-	proc_log_open("master", &m->conf);
+	/* At a start a person sees it; a gateway that runs goes on with what it has. */
+	if (proc_log_open("master", &m->conf) != E_OK && m->options->handover == NULL)
+		fatal(EXIT_WITH_CONFIG, "log.file, log.access_file: see above");
 	listen_receive(m);
 	master_confine();
 	m->http.fd = m->admin_listener.fd = -1;
@@ -291,6 +294,7 @@ master_run(struct master *m, struct handover *handover)
 	code = m->stop.code;
 	master_close(m);
 	log_info("ended: exit %d (%s)", (int)code, exit_name((int)code));
+	log_flush();
 	return (int)code;
 }
 

@@ -379,6 +379,7 @@ void	scale_look(struct master *);
 struct slot *slots_find(struct master *, const char *label);
 /* debug, info, warn, error: for the master and all workers, until the next reload. E_INVALID_PARAMETER. */
 int	master_log_level(struct master *, const char *level) MUST_CHECK;
+int	master_log_reopen(struct master *);	/* the files, everywhere; E_SYSTEM: not here */
 
 /* ctl_server.c: <state.dir>/control.sock. Fatal when it cannot be had; done_fn's it handed out are not to be called after
  * ctl_close. */

@@ -358,7 +358,7 @@ reload_commit(struct master *m)
 		if (was_current[i])
 			reload_commit_slot(m, &m->slots[i]);
 	slots_apply_conf(m);
-	proc_log_open("master", &m->conf);
+	(void)proc_log_open("master", &m->conf);
 	snprintf(text, sizeof(text), "generation %llu: %zu workers replaced in %lld ms%s%s%s%s",
 	    (unsigned long long)m->generation, r->replaced,
 	    (long long)((clock_mono() - r->begun_ns) / CLOCK_MS),

@@ -31,8 +31,8 @@ extern char **environ;
 const enum role worker_roles[WORKER_ROLES] = { ROLE_FETCHER, ROLE_CACHE_WRITER, ROLE_HTTP };
 
 /* What a worker may see of the environment; secrets and settings come over the channel. */
-static const char *const spawn_variables[] = { "PATH", "TZ", "LANG", "ASAN_OPTIONS",
-	"UBSAN_OPTIONS", "LSAN_OPTIONS" };
+static const char *const spawn_variables[] = { "PATH", "TZ", "LANG", "NO_COLOR", "JOURNAL_STREAM",
+	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" };
 
 #define SPAWN_VARIABLES (sizeof(spawn_variables) / sizeof(spawn_variables[0]))
 

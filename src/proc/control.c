@@ -83,7 +83,7 @@ control_message(struct chan *c, enum msg_type type, const void *data, int fd, vo
 		control_setting(p, data);
 	} else if (type == MSG_SETTLED) {
 		p->generation = ((const struct msg_settled *)data)->generation;
-		proc_log_open(p->slot, &p->conf);
+		(void)proc_log_open(p->slot, &p->conf);
 		p->settled = true;
 	} else if (type == MSG_DRAIN) {
 		proc_drain(p, (int64_t)((const struct msg_drain *)data)->timeout_ms);

@@ -116,6 +116,7 @@ proc_heartbeat(void *arg)
 		__atomic_store_n(&p->stats.mine->beats, p->stats.mine->beats + 1, __ATOMIC_RELAXED);
 	}
 	metric_set(&p->stats, M_WORKER_HEARTBEAT, 0, 0, (uint64_t)now);
+	proc_log_tick(&p->stats);
 	loop_timer_set(&p->heartbeat, proc_heartbeat_ms(p));
 }
 
@@ -275,6 +276,7 @@ proc_end(struct proc *p)
 		if (p->signals[i] != NULL)
 			event_free(p->signals[i]);
 	loop_free(&p->loop);
+	log_flush();
 	crash_close();
 	conf_wipe_secrets(&p->conf);
 	mem_free(&p);

@@ -30,7 +30,8 @@ settle_budget(struct fetcher *f, struct exchange *c)
 	if (c->rate_reset > 0 && c->rate_reset < INT64_MAX / CLOCK_SEC)
 		reset_ns = c->rate_reset * CLOCK_SEC - clock_wall();
 	if (c->status == 429) {
-		log_warn("upstream %s: answered 429, asking less", c->row->name);
+		log_warn_of(LOG_ABOUT(.endpoint = c->row->name, .status = 429),
+		    "upstream %s: answered 429, asking less", c->row->name);
 		budget_refused(b, reset_ns);
 	} else if (c->status != 0) {
 		budget_accepted(b);
@@ -57,7 +58,8 @@ settle_breaker(struct fetcher *f, const struct exchange *c, const struct verdict
 	    !breaker_ended(b, c->is_probe, v->failing ? v->error : E_OK, clock_mono()))
 		return;
 	if (b->state == BREAKER_OPEN)
-		log_warn("upstream %s: circuit breaker open for %" PRId64 " ms: %s", name,
+		log_warn_of(LOG_ABOUT(.code = err_name(v->error), .endpoint = c->row->name),
+		    "upstream %s: circuit breaker open for %" PRId64 " ms: %s", name,
 		    breaker_wait_ns(b, clock_mono()) / CLOCK_MS, v->reason);
 	else
 		log_info("upstream %s: circuit breaker closed", name);
@@ -73,6 +75,9 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 {
 	struct stats *stats = &f->proc->stats;
 	unsigned endpoint = (unsigned)c->row->index;
+	const struct log_about about = {
+		.code = err_name(v->error), .endpoint = c->row->name, .status = c->status
+	};
 	bool is_well = !v->failing;
 
 	settle_budget(f, c);
@@ -83,9 +88,9 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 	    is_well ? c->row->name : v->reason);
 	f->clock.last_call_ns = clock_mono();
 	if (v->error == E_UPSTREAM_AUTHENTICATION_FAILED)
-		log_error("upstream %s: %s", c->row->name, v->reason);
+		log_error_of(&about, "upstream %s: %s", c->row->name, v->reason);
 	else if (v->failing)
-		log_warn("upstream %s: try %u: %s", c->row->name, c->try, v->reason);
+		log_warn_of(&about, "upstream %s: try %u: %s", c->row->name, c->try, v->reason);
 	if (buf_len(&c->body) > BIG_BODY)
 		loop_timer_set(&f->trim_timer, TRIM_AFTER_MS);
 }
@@ -105,7 +110,9 @@ settle_count_refused(
     struct fetcher *f, const struct decode *d, const struct exchange *c, const char *symbol)
 {
 	metric_add(&f->proc->stats, M_RECORDS_REFUSED, publish_kind(d->refused), 0, 1);
-	log_warn("%s: refused what upstream %s sent: %s", symbol, c->row->name, d->why);
+	log_warn_of(LOG_ABOUT(.symbol = symbol, .code = err_name(E_DATA_VALIDATION_ERROR),
+			.endpoint = c->row->name),
+	    "%s: refused what upstream %s sent: %s", symbol, c->row->name, d->why);
 }
 
 static int

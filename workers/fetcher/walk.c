@@ -48,7 +48,9 @@ walk_read(
 	if (refused > 0) {
 		metric_add(&b->fetcher->proc->stats, M_RECORDS_REFUSED, publish_kind(d->refused), 0,
 		    refused);
-		log_warn("%s: refused what upstream %s sent: %s", job->fetch.symbol, b->row->name,
+		log_warn_of(LOG_ABOUT(.symbol = job->fetch.symbol, .code = err_name(r),
+				.endpoint = b->row->name),
+		    "%s: refused what upstream %s sent: %s", job->fetch.symbol, b->row->name,
 		    d->why);
 	}
 	/* More than was asked for: the token behind them does not lead to the rest, so it is not handed out. */

@@ -42,6 +42,7 @@ asker_begin(struct asker *a, struct worker *w, struct http_request *request, enu
 	a->worker = w;
 	a->request = request;
 	a->route = route;
+	a->cache = a->code = a->symbol = NULL;
 	request_id(&w->ids, request, a->id);
 	request_trace(request, a->trace);
 }
@@ -53,10 +54,13 @@ answer_send(struct asker *a, const struct http_answer *answer)
 {
 	struct worker *w = a->worker;
 	struct stats *s = &w->proc->stats;
+	int64_t duration = clock_mono() - http_arrived(a->request);
 
 	metric_add(s, M_HTTP_REQUESTS, a->route, label_code(answer->status), 1);
-	metric_observe(s, M_HTTP_DURATION, a->route, clock_mono() - http_arrived(a->request));
+	metric_observe(s, M_HTTP_DURATION, a->route, duration);
 	metric_set(s, M_HTTP_IN_FLIGHT, 0, 0, --w->in_flight);
+	if (w->access.kind != ACCESS_OFF)
+		access_answered(&w->access, a, answer, duration);
 	http_reply(a->request, answer);
 	a->request = NULL;
 }
@@ -142,6 +146,8 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 		answer_fault(a, &fault);
 		return;
 	}
+	a->cache = cache_way_name(f->way);
+	a->symbol = ask->fetch.symbol[0] != '\0' ? ask->fetch.symbol : NULL;
 	lines_begin(&l, a);
 	lines_add_cache(&l, f);
 	answer_send(a, &(struct http_answer){ .status = 200,
@@ -150,6 +156,27 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 			   .headers_len = l.len,
 			   .body = buf_data(&w->out),
 			   .body_len = buf_len(&w->out) });
+}
+
+/* What is ours to mend is told; what the client or upstream did is for whoever looks closely. */
+static void
+answer_fault_log(struct asker *a, const struct fault *f)
+{
+	char trace[TRACE_ID_LEN + 1];
+	struct log_about about;
+
+	a->code = err_name(f->code);
+	a->symbol = f->symbol != NULL && f->symbol[0] != '\0' ? f->symbol : NULL;
+	if (!log_level_enabled(LOG_LEVEL_DEBUG) && f->code != E_INTERNAL_SERVICE_ERROR)
+		return;
+	about = asker_about(a, trace);
+	about.status = err_status(f->code);
+	if (f->code == E_INTERNAL_SERVICE_ERROR)
+		log_error_of(&about, "%s %s: answered %s", http_method(a->request),
+		    http_path(a->request), err_text(f->code));
+	else
+		log_debug_of(&about, "%s %s: answered %s", http_method(a->request),
+		    http_path(a->request), err_text(f->code));
 }
 
 void
@@ -162,6 +189,7 @@ answer_fault_allowing(struct asker *a, const struct fault *f, const char *allow)
 
 	assert(err_status(f->code) !=
 	       0); /* codes that stay inside were turned before they came here */
+	answer_fault_log(a, f);
 	out_reset(&w->out);
 	r = compose_fault(a, f);
 	assert(r == E_OK); /* every part is bounded, and together they are far below the limit */

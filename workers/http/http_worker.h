@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "health.h"
 #include "http.h"
+#include "log.h"
 #include "lookup.h"
 #include "proc.h"
 #include "router.h"
@@ -13,6 +14,15 @@
 #define ANSWER_BYTES_MAX (ASSEMBLY_BYTES_MAX + ((size_t)1 << 20))
 /* Kept between answers; more is given back. */
 #define ANSWER_BYTES_KEPT ((size_t)256 * 1024)
+
+/* The access log, as log.access says. */
+enum access_kind { ACCESS_OFF, ACCESS_SAMPLED, ACCESS_FULL };
+struct access {
+	enum access_kind kind;
+	uint64_t	 one_in, seen;
+};
+
+#define TRACE_ID_LEN 32		/* within a traceparent, behind "00-" */
 
 struct worker {
 	struct proc		*proc;
@@ -31,6 +41,7 @@ struct worker {
 	char			 time_text[CLOCK_TEXT];
 	size_t			 time_len;
 	struct route_match	 match;		/* of the request in hand */
+	struct access		 access;
 };
 
 void	worker_open(struct worker *, struct proc *);	/* all but the server */
@@ -46,6 +57,8 @@ struct asker {
 	enum route		 route;
 	char			 id[REQUEST_ID_MAX + 1];
 	char			 trace[TRACEPARENT_LEN + 1];	/* "" without a valid one */
+	/* For the log, borrowed until the answer is sent; null: it has none. */
+	const char		*cache, *code, *symbol;
 };
 
 struct visit {			/* the request in hand, while its handler runs */
@@ -120,5 +133,13 @@ struct pending {
 };
 
 int	openapi_write(struct buf *) MUST_CHECK;
+
+void	access_configure(struct access *, const struct conf *);
+/* A line of the answer that is about to be sent, if its turn has come. Off it is not called. */
+void	access_answered(struct access *, const struct asker *, const struct http_answer *, int64_t duration_ns);
+/* What the log says a line is about that concerns this request; the trace's id is written to `trace`. */
+struct log_about asker_about(const struct asker *, char trace[TRACE_ID_LEN + 1]);
+/* The same of the trace alone: `trace`, or null without one. */
+const char *asker_trace_id(const struct asker *, char trace[TRACE_ID_LEN + 1]);
 
 #endif /* HTTP_WORKER_H */

@@ -23,6 +23,7 @@ worker_open(struct worker *w, struct proc *p)
 	if (openapi_write(&w->openapi) != E_OK)
 		panic("openapi.json passes its bound");
 	request_ids_init(&w->ids);
+	access_configure(&w->access, &p->conf);
 }
 
 void
@@ -76,10 +77,12 @@ worker_serve(struct worker *w, struct http_request *request)
 	struct route_match *m = &w->match;
 	struct fault fault = { 0 };
 	struct visit c = { .worker = w, .params = &w->params };
+	char trace[TRACE_ID_LEN + 1];
 
 	worker_count_in(w);
 	router_find(w->router, http_method(request), http_path(request), m);
 	asker_begin(&c.asker, w, request, m->row != NULL ? m->row->route : ROUTE_NONE);
+	log_context(c.asker.id, asker_trace_id(&c.asker, trace));
 	stats_doing(&w->proc->stats, http_method(request), http_path(request), c.asker.id);
 	if (m->row == NULL)
 		answer_no_route(&c.asker, m);
@@ -89,6 +92,7 @@ worker_serve(struct worker *w, struct http_request *request)
 		m->row->answer(&c);
 	params_clear(&w->params);
 	stats_done(&w->proc->stats);
+	log_context(NULL, NULL);
 }
 
 void

