@@ -72,7 +72,7 @@ rolled_out() {
 	if [ -n "$dry" ]; then
 		echo "would wait for deployment/$1, $2 s at most"
 	else
-		KUBE_LIMIT=$(($2 + 15)) KUBE_REQUEST=0 kube rollout status "deployment/$1" --timeout="$2s"
+		KUBE_LIMIT=$(($2 + 5)) KUBE_REQUEST=0 kube rollout status "deployment/$1" --timeout="$2s"
 	fi
 }
 
