@@ -2,8 +2,10 @@
 import fs from "node:fs";
 import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { close, mustFind, need, report, root } from "./report.mjs";
+import { close, mustFind, need, report, root, skip } from "./report.mjs";
 
+/* Packages of the stand-ins are there only where terraform is. */
+const tool = process.env.DEPLOY_TERRAFORM ? await import("./validate.mjs") : undefined;
 const { parse } = need("@cdktf/hcl2json");
 const folder = path.join(root, "infrastructure");
 const show = JSON.stringify;
@@ -217,4 +219,37 @@ for (const [name, rule, file, from, to, words] of faults) {
 }
 mustFind("an environment without its context", await environments(tree, { ...given, staging: given.staging.replace(/kube_context.*/, "") }), /does not set kube_context/);
 mustFind("a file that is no Terraform", await read({ "x.tf": "resource {" }).then(() => [], (e) => [String(e)]), /x\.tf/);
+
+/* Where terraform is: the configuration against the schemas of its providers, and the variables' conditions. */
+const wrong = [
+	["an argument that does not exist", "main.tf", "atomic     = true", "atomical   = true", /Unsupported argument/],
+	["a required argument left out", "main.tf", /\n.*chart      = "redis"/, "", /Missing required argument/],
+	["a value of another type", "monitoring.tf", "timeout          = 900", 'timeout          = "long"', /a number is required/],
+	["a reference to nothing", "outputs.tf", "kubernetes_secret.redis.metadata", "kubernetes_secret.cache.metadata", /undeclared resource/],
+];
+const refused = [
+	["an environment of another name", "environment=dev", /staging or production/],
+	["no context", "kube_context=", /Name the context/],
+	["a size without a unit", "redis_size=10", /whole number of Gi/],
+	["the whole Internet", 'load_balancer_source_ranges=["0.0.0.0/0"]', /none that is the whole Internet/],
+	["no network", "load_balancer_source_ranges=[]", /one at least/],
+	["a short password", "redis_password=short", /At least 16 characters/],
+	["a password that would break the URL", "gateway_password=0123456789abcdef@host", /no escaping in a URL/],
+];
+
+if (tool?.available) {
+	const versions = wrong.map(([, file, from, to]) => ({ ...sources, [file]: sources[file].replace(from, to) }));
+	const [whole, ...planted] = await tool.validateAll([sources, ...versions]);
+	const secrets = Object.fromEntries(["redis", "postgres", "gateway", "grafana_admin"].map((n) => [`${n}_password`, "0123456789abcdef"]));
+
+	report("terraform validates it against its providers' schemas", whole);
+	for (const [i, [name, , , , words]] of wrong.entries())
+		mustFind(name, planted[i], words);
+	for (const [name, text] of Object.entries(given))
+		report(`terraform takes ${name}.tfvars`, await tool.variablesTake(sources["variables.tf"], text, secrets));
+	for (const [name, value, words] of refused)
+		mustFind(name, await tool.variablesTake(sources["variables.tf"], given.production, secrets, "-var", value), words);
+} else {
+	skip("terraform validate", "terraform is not installed, or the stand-ins for its providers are not");
+}
 close();
