@@ -36,6 +36,7 @@ value() {
 
 # Names as Kubernetes takes them; so nothing that comes from outside can be an option or a command.
 name_check() { [[ $2 =~ ^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$ ]] || usage_error "$1: '$2' is no name"; }
+wait_check() { [[ $2 =~ ^[0-9]{1,5}$ ]] || usage_error "$1: '$2' is no number of seconds"; }
 seconds_check() { [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || usage_error "$1: '$2' is no number of seconds"; }
 
 # An image at a version: who rolls out `latest` cannot say afterwards what runs, nor go back to it.

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { overlays } from "./figures.mjs";
 import { plant } from "./planted.mjs";
-import { of, render, renderWith } from "./render.mjs";
+import { of, render, renderText, renderWith } from "./render.mjs";
 import { close, mustFind, need, report, root, skip } from "./report.mjs";
 import * as links from "./rules_links.mjs";
 import * as pod from "./rules_pod.mjs";
@@ -36,6 +36,12 @@ for (const [name, f] of Object.entries(overlays)) {
 	for (const c of ["linkerd", "istio", "monitoring"])
 		sets[`${name}-${c}`] = { docs: renderWith(name, f.namespace, [c]), f, component: c };
 }
+/* The overlay that doc/kubernetes.md has its reader write. */
+const told = fs.readFileSync(path.join(root, "doc/kubernetes.md"), "utf8").match(/<<'END'\n([\s\S]*?)END\n/)[1];
+
+sets.documented = { docs: renderText(told), f: overlays.production, component: "monitoring" };
+report("the documented overlay has the image it names", of(sets.documented.docs, "Deployment").map((d) => d.spec.template.spec.containers[0].image)
+	.filter((i) => i !== "registry.example.com/opitios-alpaca:0.1.0"));
 for (const [name, { docs, f }] of Object.entries(sets)) {
 	for (const [what, rule] of Object.entries({ ...rules, ...(f.deployments.length > 1 ? colourRules : {}) }))
 		report(`${name}: ${what}`, rule(docs, f));

@@ -17,20 +17,24 @@ export function render(folder) {
 	});
 }
 
-/* An overlay of somebody's own that adds components; `k8s` is where the rest of it lies. */
-export function renderWith(overlay, namespace, components) {
+/* A kustomization that was written for a folder beside the overlays, from a folder that does not disturb them. */
+export function renderText(text) {
 	const folder = fs.mkdtempSync(path.join(process.env.DEPLOY_MODULES, "overlay-"));
-	const at = (p) => `  - ${path.relative(folder, path.join(root, "k8s", p))}`;
+	const k8s = path.relative(folder, path.join(root, "k8s"));
 
 	try {
-		fs.writeFileSync(path.join(folder, "kustomization.yaml"), [
-			"apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", `namespace: ${namespace}`,
-			"resources:", at(`overlays/${overlay}`), "components:", ...components.map((c) => at(`components/${c}`)), ""].join("\n"));
+		fs.writeFileSync(path.join(folder, "kustomization.yaml"),
+			text.replaceAll("../../components/", `${k8s}/components/`).replace(/(?<![./])\.\.\/(\w)/g, `${k8s}/overlays/$1`));
 		return render(folder);
 	} finally {
 		fs.rmSync(folder, { recursive: true });
 	}
 }
+
+/* An overlay of somebody's own that adds components. */
+export const renderWith = (overlay, namespace, components) => renderText([
+	"apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", `namespace: ${namespace}`,
+	"resources:", `  - ../${overlay}`, "components:", ...components.map((c) => `  - ../../components/${c}`), ""].join("\n"));
 
 /* The objects of a kind within a rendered list, and the one with a name. */
 export const of = (docs, kind) => docs.filter((d) => d.kind === kind);

@@ -1,4 +1,5 @@
 """scripts/ against a kubectl stand-in on PATH, each path through them, with the real gateway behind the forwarded ports."""
+import concurrent.futures
 import http.server
 import json
 import os
@@ -7,10 +8,11 @@ import shutil
 import subprocess
 import sys
 import threading
+import types
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/system"))
-from harness import BUILD, Scene, Skip, check, equal, run_file  # noqa: E402
+from harness import BUILD, Scene, Skip, check, equal, run_file, wait_for  # noqa: E402
 
 OLD, NEW = "reg.example/opitios-alpaca:0.1.0", "reg.example/opitios-alpaca:0.2.0"
 BARS = "/api/v1/stocks/AAPL/bars?timeframe=1Day&limit=2"
@@ -43,8 +45,10 @@ def canned(**instead):
 
 
 def shell(folder, script, *argv, seconds=40, path=None):
+    """Runs a script: of the folder's own scripts/, in which a fault may be planted, or of the project's."""
+    scripts = folder / "scripts" if (folder / "scripts").exists() else ROOT / "scripts"
     env = {"PATH": path or f"{folder}:{os.environ['PATH']}", "STANDIN": str(folder), "HOME": str(folder)}
-    return subprocess.run([str(ROOT / "scripts" / script), *map(str, argv)], env=env, capture_output=True, text=True, timeout=seconds)
+    return subprocess.run([str(scripts / script), *map(str, argv)], env=env, capture_output=True, text=True, timeout=seconds)
 
 
 class Cluster:
@@ -73,10 +77,10 @@ class Cluster:
         return [c for c in self.calls() if not c.startswith(READS)]
 
     def rolling(self, *more, image=NEW):
-        return shell(self.folder, "deploy-rolling", "--namespace", "production", "--image", image, "--smoke-wait", 1, *more)
+        return shell(self.folder, "deploy-rolling", "--namespace", "production", "--image", image, "--smoke-wait", 0, *more)
 
     def switch(self, *more):
-        return shell(self.folder, "deploy-blue-green", "--namespace", "production", "--smoke-wait", 1, *more)
+        return shell(self.folder, "deploy-blue-green", "--namespace", "production", "--smoke-wait", 0, *more)
 
 
 def rolling_cluster(scene, **state):
@@ -275,8 +279,7 @@ def test_smoke_a_forward_that_fails_is_told(scene):
 def test_smoke_a_forward_leaves_nobody_behind(scene):
     c = rolling_cluster(scene)
     ended(shell(c.folder, "smoke-test", "--namespace", "production", "--service", "opitios-alpaca-service"), 0)
-    left = subprocess.run(["pgrep", "-f", str(c.folder / "kubectl")], capture_output=True, text=True).stdout
-    equal(left, "", "processes left")
+    wait_for(lambda: subprocess.run(["pgrep", "-f", str(c.folder / "kubectl")], stdout=subprocess.DEVNULL).returncode == 1, 5, "the forward to end")
 
 
 def test_smoke_each_check_can_fail(scene):
@@ -313,6 +316,38 @@ def test_smoke_of_a_real_gateway(scene):
     ended(shell(scene.folder, "smoke-test", "--url", url, "--answer", "/api/v1/stocks/ZZZZ/quote"), 1, "FAIL  /api/v1/stocks/ZZZZ/quote: 404")
     g.stop()
     ended(shell(scene.folder, "smoke-test", "--url", url, seconds=15), 1, "no answer")
+
+
+FAULTS = (  # what is broken where, and the test above that must see it
+    ("deploy-rolling", "|| undo 'rolled out", "|| say 'rolled out", test_rolling_failed_verification_is_undone),
+    ("deploy-rolling", '|| undo "not rolled out', '|| say "not rolled out', test_rolling_timeout_goes_back_to_the_revision_before),
+    ("deploy-rolling", "change set image", "kube set image", test_rolling_dry_run_changes_nothing_and_says_what_it_would),
+    ("deploy-blue-green", 'smoke deployment "$prefix-$idle" ||', "true ||", test_blue_green_an_idle_colour_that_is_ill_gets_no_clients),
+    ("deploy-blue-green", 'if smoke service "$service"; then', "if true; then", test_blue_green_failed_verification_sends_clients_back),
+    ("deploy-blue-green", "green) idle=blue", "green) idle=green", test_blue_green_switches_back_without_touching_an_image),
+    ("smoke-test", "grep -q '^opitios_worker_up{.*} 1'", "grep -q ''", test_smoke_each_check_can_fail),
+    ("lib.sh", '[[ $1 != *:latest ]] ||', "true ||", test_wrong_arguments_are_refused_before_anything_is_asked),
+)
+
+
+def planted(folder, script, before, after, test):
+    """Whether this test sees this fault."""
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    text = (folder / "scripts" / script).read_text()
+    check(before in text, f"{script} has no '{before}'")
+    (folder / "scripts" / script).write_text(text.replace(before, after))
+    try:
+        test(types.SimpleNamespace(folder=folder))
+    except AssertionError:
+        return
+    raise AssertionError(f"nobody saw that {script} has '{after}' instead of '{before}'")
+
+
+def test_planted_faults_are_found(scene):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(planted, scene.folder / str(n), *fault) for n, fault in enumerate(FAULTS)]
+    for r in running:
+        r.result()
 
 
 def main():
