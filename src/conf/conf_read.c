@@ -303,15 +303,27 @@ conf_env_strangers(char **environment, char why[CONF_ERROR])
 	return E_OK;
 }
 
+/* Null: there is none. In a container whose mounts are private systemd names a folder that stays root's and empty. */
+static const char *
+conf_credentials(char **environment)
+{
+	const char *dir = conf_env_get(environment, CREDENTIALS, sizeof(CREDENTIALS) - 1);
+
+	if (dir == NULL || access(dir, X_OK) == 0)
+		return dir;
+	log_warn("%s: %.250s: %s: going on without credentials", CREDENTIALS, dir, strerror(errno));
+	return NULL;
+}
+
 /* A secret systemd hands over (LoadCredential=): a file of the second name in the folder it tells. Only this process may
  * read it, and unlike an environment nobody sees it in /proc.
  */
 static int
-conf_credential_row(struct conf *c, const char *key, char **environment, const struct conf_row *row,
+conf_credential_row(struct conf *c, const char *key, const char *dir, const struct conf_row *row,
     bool given, char why[CONF_ERROR])
 {
-	const char *dir = conf_env_get(environment, CREDENTIALS, sizeof(CREDENTIALS) - 1), *reason;
 	char path[PATH_MAX_LEN], value[VALUE_MAX];
+	const char *reason;
 	int r;
 
 	if (dir == NULL || row->type != CONF_SECRET || row->env[0] == '\0')
@@ -341,6 +353,7 @@ conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 	char name[NAME_MAX_LEN], key[NAME_MAX_LEN];
 	size_t count;
 	const struct conf_row *rows = conf_rows(&count);
+	const char *credentials = conf_credentials(environment);
 	bool found;
 	int r;
 
@@ -352,7 +365,7 @@ conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 		if (!found && rows[i].env[0] != '\0' &&
 		    (r = conf_env_row(c, key, environment, rows[i].env, &found, why)) != E_OK)
 			return r;
-		if ((r = conf_credential_row(c, key, environment, &rows[i], found, why)) != E_OK)
+		if ((r = conf_credential_row(c, key, credentials, &rows[i], found, why)) != E_OK)
 			return r;
 	}
 	return conf_env_strangers(environment, why);

@@ -1,8 +1,10 @@
 """The Dockerfile: built on a base made from Debian's archive, run as strictly as a cluster would, stopped as one does."""
 import json
 import os
+import pathlib
 import re
 import shutil
+import subprocess
 import time
 
 from box import ADMIN_PORT, BARS, BASE, IMAGE, KEY, ROOT, SECRET, REPLAY_PORT, Load, Skip, get, metric, same, wait_for
@@ -16,14 +18,17 @@ GRACE = 45
 
 
 def base(box):
-    tar = box.folder / "base.tar"
-    box.run("mmdebstrap", "--variant=minbase", "bookworm", tar, limit=240)
+    kept = os.environ.get("OPITIOS_BASE_TAR")
+    tar = pathlib.Path(kept) if kept else box.folder / "base.tar"
+    if not tar.exists():
+        box.run("mmdebstrap", "--variant=minbase", "bookworm", tar, limit=240)
     c = box.run("buildah", "from", "scratch").strip()
     box.run("buildah", "add", "-q", c, tar, "/")
     box.run("buildah", "config", "--cmd", "bash", c)
     box.run("buildah", "commit", "-q", c, BASE)
     box.run("buildah", "rm", c)
-    tar.unlink()
+    if not kept:
+        tar.unlink()
 
 
 def context(box, name):
@@ -81,8 +86,8 @@ def gateway(box, *more):
 
 
 def answers(box, name):
-    status, text = get("/health", ADMIN_PORT)
-    same((status, json.loads(text)["status"]), (200, "healthy"), "health")
+    # Degraded until the market's clock was asked, which is the first thing a fetcher does.
+    wait_for(lambda: json.loads(get("/health", ADMIN_PORT)[1])["status"] == "healthy", 10, lambda: get("/health/detailed", ADMIN_PORT)[1][:1500])
     status, text = get(BARS)
     answer = json.loads(text)
     same(status, 200, "bars")
@@ -116,9 +121,8 @@ def truthful(box, name):
     same(grown("opitios_http_requests_total", code="404"), 1, "requests of code 404")
     same(get("/metrics")[1].count("# TYPE"), after.count("# TYPE"), "families at both addresses")
     if shutil.which("promtool"):
-        import subprocess
         done = subprocess.run(["promtool", "check", "metrics"], input=after, text=True, capture_output=True, check=False)
-        same(done.returncode in (0, 3), True, f"promtool: {done.stderr[:300]}")
+        same(done.returncode in (0,), True, f"promtool: {done.stderr[:300]}")
         return f"{len(after.splitlines())} lines, accepted by promtool"
     return f"{len(after.splitlines())} lines; no promtool here"
 

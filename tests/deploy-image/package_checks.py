@@ -12,8 +12,7 @@ SYSTEM = ["systemd", "systemd-sysv", "dbus", "procps", "curl"]
 
 def build(box):
     """From the tree; with --full from the tarball of `make dist`."""
-    done = box.run("dpkg-checkbuilddeps", "-d", "debhelper-compat (= 13)", cwd=box.folder, okay=None) if shutil.which("dpkg-buildpackage") else None
-    if done is None or done.returncode != 0:
+    if not shutil.which("dpkg-buildpackage") or not shutil.which("dh"):
         raise Skip("dpkg-buildpackage or debhelper is not installed")
     folder = box.folder / "deb"
     folder.mkdir()
@@ -75,10 +74,11 @@ def install(box):
         rm -f /root/*.deb""", limit=300)
     said = box.run("buildah", "run", c, "--", "sh", "-c", "dpkg -s opitios-alpaca; id opitios-alpaca; stat -c '%U %a' /var/lib/opitios-alpaca; "
                    "opitios-alpaca --version; opitios-alpaca --check-config --config /etc/opitios-alpaca/opitios-alpaca.conf && echo config fine; "
-                   "ls /etc/systemd/system/multi-user.target.wants /etc/systemd/system/sockets.target.wants")
+                   "ls /etc/systemd/system/*.wants")
     for words in ("Status: install ok installed", "uid=", "opitios-alpaca 700", "config fine", "opitios-alpaca.service"):
         assert words in said, f"{words}: {said}"
     assert "opitios-alpaca.socket" not in said, "the socket unit is enabled, which is the operator's to do"
-    box.run("buildah", "config", "--cmd", "/sbin/init", "--stop-signal", "SIGRTMIN+3", c)
+    # Credentials reach a unit through a mount, which has to be seen by all: a machine's root is shared, a container's is not.
+    box.run("buildah", "config", "--cmd", '["sh", "-c", "mount --make-rshared / && exec /sbin/init"]', "--stop-signal", "SIGRTMIN+3", c)
     box.run("buildah", "commit", "-q", c, ROOT_IMAGE)
     box.run("buildah", "rm", c)

@@ -97,7 +97,7 @@ def confined(m):
     denied = [line for line in m.log(300).splitlines() if "not permitted" in line or "denied" in line.lower() or '"level":"error"' in line]
     same(denied[:2], [], "refused")
     for row in m.workers():
-        assert (row.get("rss_bytes") or row.get("memory") or row.get("rss") or 0) > 0, f"memory of a worker: {row}"
+        assert (row["rss_bytes"] or 0) > 0, f"memory of a worker: {row}"
     detail = json.loads(get("/health/detailed", ADMIN_PORT)[1])
     assert "memory" in json.dumps(detail["system"]), detail["system"]
 
@@ -124,7 +124,7 @@ def hangs(m):
 
 def crashes(m):
     """A worker's crash is told with its stack, though nothing may be traced."""
-    row = next(r for r in m.workers() if r["slot"] == "http-0") if "slot" in m.workers()[0] else m.workers()[-1]
+    row = next(r for r in m.workers() if r["slot"] == "http-0")
     m.sh(f"kill -SEGV {row['pid']}")
     report = wait_for(lambda: json.loads(m.sh("opitios-ctl --json crashes")).get("crashes"), 10, "a report")
     text = json.dumps(report)
@@ -149,7 +149,7 @@ def reloads(m):
 
 def upgrades(m):
     """Within the sandbox: executed again by descriptor, with board and sockets handed over."""
-    m.sh("apt-get -v >/dev/null; sed -i '/^workers = many/d' /etc/opitios-alpaca/opitios-alpaca.conf")
+    m.sh("sed -i '/^workers = many/d' /etc/opitios-alpaca/opitios-alpaca.conf")
     pid = m.pid()
     load = Load(4)
     m.sh("opitios-ctl upgrade", limit=60)

@@ -325,3 +325,13 @@ Test(conf_env, a_credential_that_is_no_secret_of_ours_is_not_read)
 	unlink(file);
 	rmdir(folder);
 }
+
+Test(conf_env, a_credentials_folder_that_is_not_there_is_gone_on_without)
+{
+	struct conf c;
+	const char *environment[] = { "CREDENTIALS_DIRECTORY=/nowhere/at/all",
+		"ALPACA_SECRET_KEY=s3cret", NULL };
+
+	cr_expect_eq(read_env(&c, environment), E_OK, "%s", why);
+	cr_expect_str_eq(c.alpaca_secret, "s3cret");
+}
