@@ -163,8 +163,10 @@ class Load:
     def balancer(self):
         while not self.over:
             try:
-                self.over = get("/readyz", ADMIN_PORT)[0] != 200
+                ready = get("/readyz", ADMIN_PORT)[0] == 200
             except OSError:
+                ready = False
+            if not ready:
                 self.over = True
             time.sleep(0.05)
 
