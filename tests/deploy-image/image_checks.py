@@ -32,8 +32,11 @@ def base(box):
 
 
 def context(box, name):
-    """The tree as git knows it, with what is not committed yet."""
+    """The tree as git knows it, with what is not committed yet; of a tarball all of it."""
     folder = box.folder / name
+    if not (ROOT / ".git").exists():
+        shutil.copytree(ROOT, folder, ignore=lambda at, names: [n for n in names if n.startswith("build") and at == str(ROOT)])
+        return folder
     folder.mkdir()
     files = box.run("git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
     for f in filter(None, files.split("\0")):
