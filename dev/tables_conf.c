@@ -72,9 +72,10 @@ tables_configuration(FILE *out)
 	    "later counts.\nA key `a.b` stands as `b` under `[a]`, is `OPITIOS_A_B` in the "
 	    "environment and `--a.b=` on the command line.\nAny environment name with `_FILE` "
 	    "behind "
-	    "it names a file that holds the value; an empty variable counts as not set.\nTimes "
-	    "take "
-	    "`ms`, `s`, `m`, `h` (a bare number is seconds), sizes `k`, `M`, `G`, `T` (of 1024).\n"
+	    "it names a file that holds the value; an empty variable counts as not set.\n"
+	    "A secret may be a credential of systemd, named as its second name in the "
+	    "environment.\nTimes take `ms`, `s`, `m`, `h` (a bare number is seconds), sizes `k`, "
+	    "`M`, `G`, `T` (of 1024).\n"
 	    "A change counts from the next start: there is no reload yet.\n");
 	for (const struct conf_row *row = rows; row < rows + count; row++) {
 		if (row == rows || strcmp(row->section, row[-1].section) != 0)
@@ -174,7 +175,9 @@ tables_manual(FILE *out)
 	    "the command line.\nA key b of section a is OPITIOS_A_B in the environment and "
 	    "\\-\\-a.b=VALUE on the command line.\nAny environment name with _FILE behind it "
 	    "names a file that holds the value, as mounted secrets do;\nan empty variable counts "
-	    "as not set, and where two names exist the one with OPITIOS_ counts.\n.PP\n"
+	    "as not set, and where two names exist the one with OPITIOS_ counts.\n"
+	    "A secret may also be a credential that systemd hands over, named as its second "
+	    "name in the environment.\n.PP\n"
 	    "Times take ms, s, m or h, a bare number is seconds.\n"
 	    "Sizes take k, M, G or T, of 1024.\n",
 	    out);

@@ -1,4 +1,4 @@
-/* conf_read.c - settings from a file and from the environment.
+/* conf_read.c - settings from a file, from the environment and from systemd's credentials.
  *
  * The file is read line by line by libinih through our own reader, which knows the line's number, refuses
  * what does not fit a line, and takes leading blanks away: libinih would take an indented line for more of
@@ -23,7 +23,9 @@
 #define FILE_MAX     (1024 * 1024)
 #define PREFIX	     "OPITIOS_"
 #define FILE_SUFFIX  "_FILE"
+#define CREDENTIALS  "CREDENTIALS_DIRECTORY"
 #define NAME_MAX_LEN 96
+#define PATH_MAX_LEN 512
 #define VALUE_MAX    512 /* longer than any field */
 
 struct conf_file {
@@ -301,6 +303,49 @@ conf_env_strangers(char **environment, char why[CONF_ERROR])
 	return E_OK;
 }
 
+/* Null: there is none. In a container whose mounts are private systemd names a folder that stays root's and empty. */
+static const char *
+conf_credentials(char **environment)
+{
+	const char *dir = conf_env_get(environment, CREDENTIALS, sizeof(CREDENTIALS) - 1);
+
+	if (dir == NULL || access(dir, X_OK) == 0)
+		return dir;
+	log_warn("%s: %.250s: %s: going on without credentials", CREDENTIALS, dir, strerror(errno));
+	return NULL;
+}
+
+/* A secret systemd hands over (LoadCredential=): a file of the second name in the folder it tells. Only this process may
+ * read it, and unlike an environment nobody sees it in /proc.
+ */
+static int
+conf_credential_row(struct conf *c, const char *key, const char *dir, const struct conf_row *row,
+    bool given, char why[CONF_ERROR])
+{
+	char path[PATH_MAX_LEN], value[VALUE_MAX];
+	const char *reason;
+	int r;
+
+	if (dir == NULL || row->type != CONF_SECRET || row->env[0] == '\0')
+		return E_OK;
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, row->env) >= sizeof(path))
+		reason = "the path is too long";
+	else if (access(path, F_OK) != 0 && errno == ENOENT)
+		return E_OK;
+	else if (given)
+		reason = "given in the environment as well";
+	else
+		reason = conf_env_file(path, value);
+	if (reason == NULL) {
+		r = conf_set(c, key, value, "a credential", why);
+	} else {
+		(void)snprintf(why, CONF_ERROR, "%s: credential %.64s: %s", key, row->env, reason);
+		r = E_CONFIG;
+	}
+	mem_wipe(value, sizeof(value));
+	return r;
+}
+
 /* The gateway's own name counts before the second one, which other programs may mean as well. */
 int
 conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
@@ -308,6 +353,7 @@ conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 	char name[NAME_MAX_LEN], key[NAME_MAX_LEN];
 	size_t count;
 	const struct conf_row *rows = conf_rows(&count);
+	const char *credentials = conf_credentials(environment);
 	bool found;
 	int r;
 
@@ -316,9 +362,10 @@ conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 		(void)snprintf(key, sizeof(key), "%s.%s", rows[i].section, rows[i].key);
 		if ((r = conf_env_row(c, key, environment, name, &found, why)) != E_OK)
 			return r;
-		if (found || rows[i].env[0] == '\0')
-			continue;
-		if ((r = conf_env_row(c, key, environment, rows[i].env, &found, why)) != E_OK)
+		if (!found && rows[i].env[0] != '\0' &&
+		    (r = conf_env_row(c, key, environment, rows[i].env, &found, why)) != E_OK)
+			return r;
+		if ((r = conf_credential_row(c, key, credentials, &rows[i], found, why)) != E_OK)
 			return r;
 	}
 	return conf_env_strangers(environment, why);

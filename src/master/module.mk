@@ -25,7 +25,7 @@ CLEANFILES += revision.h
 revision-look:
 src/master/libmaster_a-options.$(OBJEXT) src/master/libmaster_a-ctl_status.$(OBJEXT): revision.h
 revision.h: revision-look
-	@r=$$(cd $(srcdir) && $(or $(GIT),false) describe --always --dirty --abbrev=12 2>/dev/null) || r=release; \
+	@r=$(if $(OPITIOS_REVISION),"$(OPITIOS_REVISION)",$$(cd $(srcdir) && $(or $(GIT),false) describe --always --dirty --abbrev=12 2>/dev/null)) || r=release; \
 	printf '/* revision.h - what was built; written by make. */\n#define REVISION "%s"\n#define INIH_VERSION "%s"\n' \
 	    "$$r" "$$($(PKG_CONFIG) --modversion inih 2>/dev/null)" >$@.new; \
 	if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi

@@ -277,3 +277,61 @@ Test(conf_env, a_file_that_is_no_value_is_refused_without_showing_it)
 	cr_expect_eq(read_env(&c, device), E_CONFIG);
 	cr_expect_not_null(strstr(why, "regular file"), "%s", why);
 }
+
+/* A folder as systemd makes it, with one file; the name of the folder goes into `variable`. */
+static void
+credential_with(char *folder, char *variable, size_t size, const char *name, const char *value)
+{
+	char file[128];
+	FILE *f;
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(variable, size, "CREDENTIALS_DIRECTORY=%s", folder);
+	snprintf(file, sizeof(file), "%s/%s", folder, name);
+	cr_assert_not_null(f = fopen(file, "w"));
+	fputs(value, f);
+	fclose(f);
+}
+
+Test(conf_env, a_credential_of_systemd_is_a_secret)
+{
+	struct conf c;
+	char folder[] = "/tmp/conf_cred_XXXXXX", variable[128], file[128];
+	const char *environment[] = { variable, NULL };
+	const char *both[] = { variable, "ALPACA_SECRET_KEY=other", NULL };
+
+	credential_with(folder, variable, sizeof(variable), "ALPACA_SECRET_KEY", "s3cret\n");
+	cr_expect_eq(read_env(&c, environment), E_OK, "%s", why);
+	cr_expect_str_eq(c.alpaca_secret, "s3cret");
+	cr_expect_str_eq(c.alpaca_key, "", "what is not handed over is not missed");
+	cr_expect_eq(read_env(&c, both), E_CONFIG, "one of them would be left out in silence");
+	cr_expect_str_eq(
+	    why, "alpaca.secret: credential ALPACA_SECRET_KEY: given in the environment as well");
+	snprintf(file, sizeof(file), "%s/ALPACA_SECRET_KEY", folder);
+	unlink(file);
+	rmdir(folder);
+}
+
+Test(conf_env, a_credential_that_is_no_secret_of_ours_is_not_read)
+{
+	struct conf c;
+	char folder[] = "/tmp/conf_cred_XXXXXX", variable[128], file[128];
+	const char *environment[] = { variable, NULL };
+
+	credential_with(folder, variable, sizeof(variable), "LOG_LEVEL", "debug\n");
+	cr_expect_eq(read_env(&c, environment), E_OK, "%s", why);
+	cr_expect_str_eq(c.log_level, "info");
+	snprintf(file, sizeof(file), "%s/LOG_LEVEL", folder);
+	unlink(file);
+	rmdir(folder);
+}
+
+Test(conf_env, a_credentials_folder_that_is_not_there_is_gone_on_without)
+{
+	struct conf c;
+	const char *environment[] = { "CREDENTIALS_DIRECTORY=/nowhere/at/all",
+		"ALPACA_SECRET_KEY=s3cret", NULL };
+
+	cr_expect_eq(read_env(&c, environment), E_OK, "%s", why);
+	cr_expect_str_eq(c.alpaca_secret, "s3cret");
+}
