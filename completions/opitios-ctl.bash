@@ -33,7 +33,7 @@ _opitios_ctl()
 		esac
 	done
 	case $command:$at in
-	:*) words="status workers top health crashes reload upgrade restart drain scale log-level journal export backfill " ;;
+	:*) words="status workers top health crashes reload upgrade restart drain scale log-level journal export backfill reopen-logs " ;;
 	crashes:0) words="$(_opitios_ctl_ask id crashes)" ;;
 	restart:0) words="$(_opitios_ctl_ask slot workers)" ;;
 	scale:0) words="http" ;;
