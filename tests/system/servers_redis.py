@@ -5,6 +5,7 @@ them: whatever runs is stopped with the scene.
 """
 
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -172,6 +173,7 @@ class Redis:
 
     def stop(self):
         self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __del__(self):
         if self.process and self.process.poll() is None:
