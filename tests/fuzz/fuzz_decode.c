@@ -22,6 +22,7 @@ static const struct fuzz_shape {
 	{ SHAPE_SNAPSHOTS, ASSET_OPTION, "AAPL240426C00152500" },
 	{ SHAPE_QUOTES, ASSET_CRYPTO, "BTC/USD" },
 	{ SHAPE_CLOCK, ASSET_STOCK, "" },
+	{ SHAPE_TRADE_ROWS, ASSET_STOCK, "AAPL" },
 };
 
 static int

@@ -6,3 +6,4 @@ test_history_SOURCES = tests/unit/history/test_spans.c tests/unit/history/test_p
 test_history_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/history -DSCHEMA_DIR='"$(abs_top_srcdir)/src/store"'
 test_history_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(PQ_CFLAGS)
 test_history_LDADD = $(HISTORY_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(IPC_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)
+EXTRA_DIST += src/store/schema_pg/002_coverage.sql
