@@ -24,6 +24,7 @@ static struct {
 	enum log_shape shape, access_shape;
 	bool prefixed; /* stderr is the journal, and lines go there as text */
 	bool on_file;
+	int pid;
 	enum log_level level;
 	struct log_ring *ring;
 	struct log_sink sink, access;
@@ -155,7 +156,10 @@ static void
 log_sign(struct log_event *e)
 {
 	e->slot = log_state.slot;
-	e->pid = (int)getpid();
+	/* Asked each time, a child between fork and exec is another; the access log has no time for it. */
+	if (!e->is_access || log_state.pid == 0)
+		log_state.pid = (int)getpid();
+	e->pid = log_state.pid;
 	e->at_ns = clock_wall();
 	e->prefixed = log_state.prefixed;
 }

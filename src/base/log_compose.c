@@ -149,21 +149,57 @@ character_is_plain(char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (uint64_t)(c))
+
+static uint64_t
+word_has_zero(uint64_t w)
+{
+	return (w - EACH_BYTE(1)) & ~w & EACH_BYTE(0x80);
+}
+
+/* Whether all eight bytes are plain: most of a line is. */
+static bool
+word_is_plain(const char *from)
+{
+	uint64_t w;
+
+	memcpy(&w, from, sizeof(w));
+	return ((w & EACH_BYTE(0x80)) | ((w - EACH_BYTE(0x20)) & ~w & EACH_BYTE(0x80)) |
+		   word_has_zero(w ^ EACH_BYTE(0x7f)) | word_has_zero(w ^ EACH_BYTE('"')) |
+		   word_has_zero(w ^ EACH_BYTE('\\'))) == 0;
+}
+
+static size_t
+plain_run(const char *from, size_t len)
+{
+	size_t n = 0;
+
+	while (len - n >= sizeof(uint64_t) && word_is_plain(from + n))
+		n += sizeof(uint64_t);
+	while (n < len && character_is_plain(from[n]))
+		n++;
+	return n;
+}
+
 /* At most `max` bytes, and what shows that it was cut. */
 static void
 line_put_value(struct line *l, const char *from, size_t max, enum log_shape shape)
 {
-	size_t room = l->size - l->len, used = 0, more, len;
+	size_t room = l->size - l->len, used = 0, more, len, left;
 	char *to = l->text + l->len, out[12];
 
 	if (room < CUT_LEN)
 		return;
 	room = room - CUT_LEN < max ? room - CUT_LEN : max;
-	while (*from != '\0') {
-		if (character_is_plain(*from) && used < room) {
-			to[used++] = *from++;
-			continue;
-		}
+	left = strlen(from);
+	while (left > 0) {
+		len = plain_run(from, left < room - used ? left : room - used);
+		memcpy(to + used, from, len);
+		used += len;
+		from += len;
+		left -= len;
+		if (left == 0)
+			break;
 		len = character_write(from, shape, out, &more);
 		if (used + more > room) {
 			memcpy(to + used, CUT, CUT_LEN);
@@ -173,6 +209,7 @@ line_put_value(struct line *l, const char *from, size_t max, enum log_shape shap
 		memcpy(to + used, out, more);
 		used += more;
 		from += len;
+		left -= len;
 	}
 	l->len += used;
 }
