@@ -163,11 +163,11 @@ def upgrades(m):
 
 def refused(m):
     """A configuration that is wrong ends it with 78, and systemd does not try again."""
-    m.sh("cp -p /etc/opitios-alpaca/opitios-alpaca.conf /root/; printf '[http]\\nworkers = many\\n' >>/etc/opitios-alpaca/opitios-alpaca.conf")
+    m.sh("cp -p /etc/opitios-alpaca/opitios-alpaca.conf /tmp/; printf '[http]\\nworkers = many\\n' >>/etc/opitios-alpaca/opitios-alpaca.conf")
     m.sh(f"systemctl restart {UNIT}", okay=None, limit=90)
     shown = m.show("ActiveState", "ExecMainStatus", "NRestarts")
     same((shown["ActiveState"], shown["ExecMainStatus"], shown["NRestarts"]), ("failed", "78", "0"), "state, exit, restarts")
-    m.sh(f"cp -p /root/opitios-alpaca.conf /etc/opitios-alpaca/; systemctl reset-failed {UNIT}; systemctl start {UNIT}", limit=90)
+    m.sh(f"cp -p /tmp/opitios-alpaca.conf /etc/opitios-alpaca/; systemctl reset-failed {UNIT}; systemctl start {UNIT}", limit=90)
     m.wait_active()
 
 
