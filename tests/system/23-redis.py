@@ -170,11 +170,13 @@ def test_a_redis_that_fails_costs_a_request_the_wait_once(scene):
     def times(n):
         return [g.ask(QUOTE + never).seconds for _ in range(n)]
     well = statistics.median(times(50))
+    reads_before = g.metric("opitios_redis_read_duration_seconds_count")
     redis.pause()
-    asked = times(150)
-    check(asked[0] < well + 0.020 + 0.030, "the first request waits redis.wait at most:", asked[0], well)
-    later = sorted(asked[1:])
-    check(later[int(len(later) * 0.95)] < well + 0.010, "the following ones do not wait:", later[-8:], well)
+    asked = times(100)
+    check(asked[0] < well + 0.020 + 0.100, "the first request waits redis.wait at most, and what a busy machine adds:", asked[0], well)
+    check(statistics.median(asked[1:]) < well + 0.010, "the following ones do not wait:", sorted(asked[1:])[-8:], well)
+    waited = g.metric("opitios_redis_read_duration_seconds_count") - reads_before
+    check(waited <= 2, "one request waits (two, when the machine is so slow that the first ping is late):", waited)
     wait_for(lambda: g.metric("opitios_redis_breaker_open") == 1, 3, "the breaker")
     wait_for(lambda: g.ask("/api/v1/health/detailed").json["checks"]["cache"]["status"] == "unhealthy", 5, "health to tell")
     h = g.ask("/api/v1/health/detailed").json
