@@ -33,6 +33,11 @@ RUN set -eu; autoreconf -fi >/dev/null 2>&1; mkdir -p /build; cd /build; \
     find /out -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 FROM build AS test
+# Not every builder hands on what the stage before was given.
+ARG DEBIAN_FRONTEND=noninteractive
+ARG CC=gcc
+ARG CCACHE_DIR=/ccache
+ARG JOBS=""
 RUN set -eu; apt-get update -q; apt-get install -y -q --no-install-recommends libcriterion-dev procps python3 sqlite3; \
     cd /build; /src/configure -q CC="$CC" --enable-werror; make -s -j"${JOBS:-$(nproc)}" check
 

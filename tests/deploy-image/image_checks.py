@@ -47,7 +47,8 @@ def context(box, name):
 
 
 def build(box, *more, tag=IMAGE, dockerfile="Dockerfile"):
-    ccache = os.environ.get("CCACHE_DIR") if shutil.which("ccache") else None
+    # The one to develop in builds as another user, who could not write into a cache of ours.
+    ccache = os.environ.get("CCACHE_DIR") if shutil.which("ccache") and dockerfile == "Dockerfile" else None
     fast = ["--build-arg", "EXTRA_PACKAGES=ccache", "--build-arg", "CC=ccache gcc", "-v", f"{ccache}:/ccache"] if ccache else []
     box.run("buildah", "bud", "--layers", "--isolation", "chroot", "--pull-never", *fast, "--build-arg", "OPITIOS_REVISION=check",
             "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--timestamp", "1700000000", *more, "-t", tag,
