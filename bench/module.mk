@@ -17,11 +17,6 @@ noinst_PROGRAMS += bench_journal
 bench_journal_SOURCES = bench/journal.c
 bench_journal_LDADD = $(JOURNAL_LIBS) $(STORE_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
 
-# fill: a journal of trades for bench/store.
-noinst_PROGRAMS += bench_fill
-bench_fill_SOURCES = bench/fill.c
-bench_fill_LDADD = $(JOURNAL_LIBS) $(IPC_LIBS) $(MARKET_LIBS) $(BASE_LIBS)
-
 # `make bench` runs all; BENCH_SHORT=1 a few seconds of each, to see that they run.
 BENCH_HTTP_ARGS = $(if $(BENCH_SHORT),--rounds 2 --seconds 1,--rounds 7 --seconds 4)
 bench-http: all
@@ -39,9 +34,7 @@ bench-reload: all
 BENCH_RESTART_ARGS = $(if $(BENCH_SHORT),--kills 50,)
 bench-restart: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
-bench-store: all
-	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/store $(if $(BENCH_SHORT),--records 200000 --rounds 1 --seconds 2,)
-bench: bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart bench-store
-EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart bench/store
-CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt bench-store.txt
+bench: bench-http bench-channel bench-journal bench-reload bench-restart
+.PHONY: bench bench-http bench-channel bench-journal bench-reload bench-restart
+EXTRA_DIST += bench/gateway bench/peers.py bench/reload bench/restart
+CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt

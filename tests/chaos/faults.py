@@ -92,23 +92,12 @@ class Stop(Fault):
     """A process is stopped: found, aborted, replaced."""
     weight, bound = 2, HANG_BOUND
 
-    def prepare(self):
-        self.victim()
-        self.dies = stages.FINDS_HANGS
-        self.hold = 0.0 if self.dies else 1.0
-
     def inject(self):
         os.kill(self.pid, signal.SIGSTOP)
 
-    def heal(self):
-        if not self.dies:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGCONT)
-
     def judge(self):
-        if self.dies:
-            wait_for(lambda: invariants.hang_reported(self.gateway.state, self.pid, self.gateway.log_path), 3,
-                     f"the report of {self.slot}, pid {self.pid}, that stood still")
+        wait_for(lambda: invariants.hang_reported(self.gateway.state, self.pid), 3,
+                 f"the report of {self.slot}, pid {self.pid}, that stood still")
 
 
 class Loop(Stop):
@@ -116,11 +105,6 @@ class Loop(Stop):
 
     def inject(self):
         kernel.inject("spin", self.pid)
-
-    def heal(self):
-        if not self.dies:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
 
 
 def crowd(port, request, number, seconds):

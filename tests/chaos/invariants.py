@@ -249,8 +249,8 @@ def crash_reported(state, pid, signal):
     return report is not None
 
 
-def hang_reported(state, pid, log_path):
-    """A report with what the kernel saw and where the process stood; or it was replaced before it was found."""
+def hang_reported(state, pid):
+    """A report with what the kernel saw and, of one that could be asked, where it stood; none yet: False."""
     report = crash_report(state, pid)
     if report is None:
         return False

@@ -15,8 +15,6 @@ MADE = ROOT / "tests/recordings/every-endpoint"
 PATHS = [f"/api/v1/stocks/GOOG/bars?timeframe=1Day&limit={BARS}&start=2007-0{n}-01" for n in range(1, 9)]
 QUOTE = "/api/v1/stocks/AAPL/quote"
 HANG_S, DUMP_S = 1.0, 0.5
-# While pending.c stands in for it, nobody notices that a process stands still.
-FINDS_HANGS = not (ROOT / "src/master/pending.c").exists()
 SETTINGS = ("--freshness.bars=0", "--freshness.closed=0", "--freshness.quote=0", "--supervisor.stable_after=10ms", "--supervisor.fail_deaths=1000",
             f"--supervisor.hang_timeout={int(HANG_S * 1e3)}ms", f"--supervisor.dump_timeout={int(DUMP_S * 1e3)}ms",
             "--supervisor.restart_ceiling=500ms", "--http.close_spread=100ms", "--journal.segment_bytes=256k")

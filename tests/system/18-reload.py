@@ -117,7 +117,13 @@ def test_reloads_leave_nothing_behind_in_the_master(scene):
     reloader = Reloader(g)
 
     def settled():
-        wait_for(lambda: len(g.children()) == 4, 10, f"one process a slot: {g.children()}")
+        """One process a slot, and a while of the same figure: the channels of one that is gone are closed when it is reaped."""
+        seen = []
+
+        def at_rest():
+            seen.append(len(os.listdir(f"/proc/{g.process.pid}/fd")) if len(g.children()) == 4 else None)
+            return None not in seen[-20:] and len(seen) >= 20 and len(set(seen[-20:])) == 1
+        wait_for(at_rest, 10, f"the master to come to rest: {g.children()}")
         return footprint(g)
     for _ in range(20):
         reloader.good()

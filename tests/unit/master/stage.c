@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +77,8 @@ stage_fork(struct stage *st, const char *const *arguments, int out)
 	setenv("ALPACA_API_KEY", "PKTHEKEYOFTHETEST", 1);
 	setenv("ALPACA_SECRET_KEY", "the-secret-of-the-test", 1);
 	setenv("TZ", "UTC", 1);
+	/* However the test ends: a gateway without it would run on, with workers that spin. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	execv(argv[0], (char **)argv);
 	_exit(127);
 }

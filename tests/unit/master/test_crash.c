@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,6 +200,20 @@ Test(crash, a_worker_that_takes_no_abort_is_killed_when_its_time_to_dump_is_over
 	json_decref(o);
 }
 
+/* However the test ends, it must not spin on: nobody would find it. */
+static pid_t
+spinner(void)
+{
+	pid_t test = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == test)
+		;
+	_exit(0);
+}
+
 /* Four that spin on two processors beside a worker that spins itself, but turns its loop. */
 Test(crash, a_full_machine_makes_nobody_hang)
 {
@@ -206,9 +221,7 @@ Test(crash, a_full_machine_makes_nobody_hang)
 	int i, status;
 
 	for (i = 0; i < 4; i++)
-		if ((spinners[i] = fork()) == 0)
-			for (;;)
-				;
+		cr_assert((spinners[i] = spinner()) > 0);
 	make("busy", (const char *[]){ "--supervisor.hang_timeout=300ms", NULL });
 	WAIT_FOR(10000, stage_count(&st, "http-1", "begin") == 2);
 	stage_mode(&st, "http-1", NULL);
