@@ -175,7 +175,8 @@ def test_ready_does_not_come_while_one_worker_is_not(scene):
     # Never says that it is ready, whether or not the master executes a script.
     (folder / "cache-writer").write_text("#!/bin/sh\nexec sleep 3 <&-\n")
     (folder / "cache-writer").chmod(0o755)
-    s = systemd(scene, settings=[f"--supervisor.worker_dir={folder}", "--supervisor.ready_timeout=20s"]).start()
+    s = systemd(scene, settings=[f"--supervisor.worker_dir={folder}", "--supervisor.ready_timeout=20s",
+                             "--supervisor.hang_timeout=0"]).start()
     wait_for(lambda: len(re.findall(r": ready after", s.log_path.read_text())) >= 3, 20, "the others")
     wait_for(lambda: any("3 of 4" in v for _, v in s.lines("STATUS")), 5, "a status that tells so")
     equal(s.count("READY"), 0, "READY=1 with a worker missing")
