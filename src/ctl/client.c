@@ -175,18 +175,23 @@ client_receive(struct client *c, size_t *len, int64_t deadline)
 	}
 }
 
+/* A request with its newline: sent in one piece, so that one who answers the first half and leaves
+ * does not reset the connection under his answer. */
 static char *
 client_request(const char *command, const char *const *args, unsigned limit)
 {
 	json_t *words = json_array(), *request;
-	char *line;
+	char *text, *line = NULL;
 
 	for (; args != NULL && *args != NULL; args++)
 		(void)json_array_append_new(words, json_string(*args));
 	request = json_pack("{s:s, s:o}", "command", command, "args", words);
 	if (request != NULL && limit > 0)
 		(void)json_object_set_new(request, "limit", json_integer((json_int_t)limit));
-	line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	if (text != NULL && asprintf(&line, "%s\n", text) < 0)
+		line = NULL;
+	free(text);
 	json_decref(request);
 	return line;
 }
@@ -198,9 +203,11 @@ client_exchange(struct client *c, const char *line, int64_t timeout_ms, json_t *
 	size_t len;
 	int r;
 
-	if ((r = client_send(c, line, strlen(line), deadline)) != E_OK ||
-	    (r = client_send(c, "\n", 1, deadline)) != E_OK ||
-	    (r = client_receive(c, &len, deadline)) != E_OK)
+	r = client_send(c, line, strlen(line), deadline);
+	if (r != E_OK && r != E_CLOSED)
+		return r;
+	/* Who closed before he read all may have said why. */
+	if ((r = client_receive(c, &len, deadline)) != E_OK)
 		return r;
 	*answer = json_loadb((const char *)buf_data(&c->in), len, 0, NULL);
 	buf_consume(&c->in, len + 1);
