@@ -65,9 +65,10 @@ fuzz: $(FUZZ_TARGETS) fuzz_seeds
 		mkdir -p fuzz-seeds/$$t; \
 		test ! -d $(top_srcdir)/tests/fuzz/seeds/$${t#fuzz_} || \
 			cp $(top_srcdir)/tests/fuzz/seeds/$${t#fuzz_}/* fuzz-seeds/$$t/; \
-		chmod -R u+w fuzz-seeds; \
-		./$$t -max_total_time=$(FUZZ_SECONDS) fuzz-seeds/$$t || exit 1; \
 	done
+	chmod -R u+w fuzz-seeds
+	printf '%s\n' $(FUZZ_TARGETS) | \
+		xargs -P 2 -I T sh -c "./T -max_total_time=$(FUZZ_SECONDS) fuzz-seeds/T"
 	rm -rf fuzz-seeds
 .PHONY: fuzz
 EXTRA_DIST += tests/fuzz/seeds tests/fuzz/drive.c
