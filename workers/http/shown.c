@@ -73,7 +73,8 @@ meta_open(struct shown_meta *m, const struct shown_facts *f)
 	buf_init(&m->token, SHOWN_META_MAX * 2);
 	meta_text(&m->head, ",\"metadata\":{\"data_source\":",
 	    f->source != 0 ? source_name((enum source)f->source) : NULL);
-	meta_text(&m->head, ",\"feed\":", f->feed);
+	/* A recording need not be of the feed that was asked for, and most do not say which they are of. */
+	meta_text(&m->head, ",\"feed\":", f->source == SOURCE_REPLAY ? NULL : f->feed);
 	meta_add(&m->head, ",\"cache\":\"");
 	meta_time(&m->middle, "\",\"event_time\":", f->event_ns, false);
 	meta_time(&m->middle, ",\"received_at\":", f->received_ns, true);

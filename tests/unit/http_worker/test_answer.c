@@ -192,6 +192,7 @@ Test(answer, a_crypto_trade_has_a_side_and_ids_stay_whole_numbers)
 		"\"B\"}"),
 	    "%s", r->answer);
 	cr_expect_str_eq(member(r, "metadata.data_source"), "replay");
+	cr_expect_str_eq(member(r, "metadata.feed"), "null", "a recording names none");
 	cr_expect_str_eq(
 	    member(r, "metadata.market_status"), "open", "crypto trades around the clock");
 	ask_free(r);
