@@ -160,9 +160,6 @@ void	output_drop(struct output *);	/* after a keep as well */
 
 /* value_print.c: a value of the market as a line. */
 struct msg_desc;
-struct json;
-/* Members of the open object: all fields by their names, null where there is none. */
-void	value_put_json(const struct msg_desc *, const void *value, struct json *);
 /* Appends name=value of what is there. */
 int	value_print_text(const struct msg_desc *, const void *value, struct buf *) MUST_CHECK;
 /* The field of this name as text; null: the value has no such text. */

@@ -5,23 +5,7 @@
 #include "clock.h"
 #include "decimal.h"
 #include "export.h"
-#include "json_write.h"
-
-static const char *
-enum_name(const struct msg_field *f, int64_t v)
-{
-	const char *name = "?";
-
-	if (v < 0 || v > 15)
-		return NULL;
-	if (strcmp(f->name, "asset") == 0)
-		name = asset_name((enum asset)v);
-	else if (strcmp(f->name, "source") == 0)
-		name = source_name((enum source)v);
-	else if (strcmp(f->name, "part") == 0)
-		name = bar_part_name((enum bar_part)v);
-	return name[0] == '?' ? NULL : name;
-}
+#include "value_json.h"
 
 int
 export_line_head(const struct msg_desc *desc, struct buf *out)
@@ -70,7 +54,7 @@ csv_field(const struct msg_field *f, struct shelf *s, int column, struct buf *ou
 	case KIND_U64:
 		break;
 	}
-	if ((name = enum_name(f, shelf_i64(s, column))) != NULL)
+	if ((name = value_enum_name(f, (uint64_t)shelf_i64(s, column))) != NULL)
 		return buf_add_text(out, name);
 	return buf_printf(out, "%" PRIu64, (uint64_t)shelf_i64(s, column));
 }
@@ -128,7 +112,7 @@ json_field(const struct msg_field *f, struct shelf *s, int column, struct json *
 		json_i64(j, f->name, shelf_i64(s, column));
 		break;
 	case KIND_U64:
-		if ((name = enum_name(f, shelf_i64(s, column))) != NULL)
+		if ((name = value_enum_name(f, (uint64_t)shelf_i64(s, column))) != NULL)
 			json_text(j, f->name, name);
 		else
 			json_u64(j, f->name, (uint64_t)shelf_i64(s, column));

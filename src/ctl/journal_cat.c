@@ -12,6 +12,7 @@
 #include "json_write.h"
 #include "mem.h"
 #include "text.h"
+#include "value_json.h"
 
 #define CAT_LINE       32768
 #define CAT_FOLLOW_MS  100 /* between looks at what came */

@@ -7,6 +7,7 @@
 
 #include "json_write.h"
 #include "text.h"
+#include "value_json.h"
 
 void
 latest_key(char key[LATEST_KEY], const char *kind, const char *symbol)
@@ -96,67 +97,6 @@ latest_stream(enum msg_type type, const void *value, char key[LATEST_KEY], const
 	return *symbol != NULL;
 }
 
-static void
-write_list(struct json *j, const char *name, const char *list)
-{
-	const char *at = NULL, *element;
-	char text[64];
-	size_t len;
-
-	if (list_is_null(list)) {
-		json_absent(j, name);
-		return;
-	}
-	json_array_open(j, name);
-	while (list_next(list, &at, &element, &len)) {
-		(void)text_copy_n(text, sizeof(text), element, len);
-		json_text(j, NULL, text);
-	}
-	json_array_close(j);
-}
-
-/* Enumerations by name: whoever reads this has no header of ours. */
-static void
-write_u64(struct json *j, const char *name, uint64_t v)
-{
-	if (strcmp(name, "asset") == 0)
-		json_text(j, name, asset_name((enum asset)v));
-	else if (strcmp(name, "source") == 0)
-		json_text(j, name, source_name((enum source)v));
-	else if (strcmp(name, "part") == 0)
-		json_text(j, name, bar_part_name((enum bar_part)v));
-	else
-		json_u64(j, name, v);
-}
-
-static void
-write_field(struct json *j, const struct msg_field *f, const void *at)
-{
-	switch (f->kind) {
-	case KIND_U64:
-		write_u64(j, f->name, *(const uint64_t *)at);
-		break;
-	case KIND_I64:
-		json_i64(j, f->name, *(const int64_t *)at);
-		break;
-	case KIND_F64:
-		json_f64(j, f->name, *(const double *)at);
-		break;
-	case KIND_BOOL:
-		json_bool(j, f->name, *(const bool *)at);
-		break;
-	case KIND_TIME:
-		json_time(j, f->name, *(const int64_t *)at);
-		break;
-	case KIND_STR:
-		json_text_or_null(j, f->name, at);
-		break;
-	case KIND_LIST:
-		write_list(j, f->name, at);
-		break;
-	}
-}
-
 static int64_t
 order_part(int64_t ns)
 {
@@ -179,8 +119,7 @@ latest_write(enum msg_type type, const void *value, struct buf *out)
 	json_text(&j, "order", order);
 	json_text(&j, "kind", d->name);
 	json_u64(&j, "version", d->version);
-	for (size_t i = 0; i < d->field_count; i++)
-		write_field(&j, &d->fields[i], (const char *)value + d->fields[i].offset);
+	value_put_json(d, value, &j);
 	json_object_close(&j);
 	return json_end(&j);
 }

@@ -141,8 +141,7 @@ batch_metadata(struct batch *b, struct json *j)
 	json_object_open(j, "metadata");
 	json_text(j, "data_source",
 	    s->ok == 0 || s->mixed_source ? NULL : source_name((enum source)s->source));
-	json_text_or_null(
-	    j, "feed", s->mixed_feed || s->source == SOURCE_REPLAY ? NULL : s->feed);
+	json_text_or_null(j, "feed", s->mixed_feed || s->source == SOURCE_REPLAY ? NULL : s->feed);
 	json_text(j, "cache", s->ok == 0 || s->mixed_way ? NULL : cache_way_name(s->way));
 	json_text(j, "timestamp", worker_time(w, &len));
 	json_time(j, "event_time", s->newest_event_ns);

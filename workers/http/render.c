@@ -7,6 +7,7 @@
 #include "shown.h"
 #include "symbol.h"
 #include "text.h"
+#include "value_json.h"
 
 /* A bar as JSON: ten names, a time, nine numbers. */
 #define ROW_MAX (256 + CLOCK_TEXT + 9 * DECIMAL_TEXT)
@@ -18,25 +19,6 @@ render_code(struct json *j, const char *name, const char *code)
 	char text[64];
 
 	json_text_or_null(j, name, code != NULL ? text_safe(text, sizeof(text), code) : NULL);
-}
-
-static void
-render_list(struct json *j, const char *name, const char *list)
-{
-	const char *at = NULL, *element;
-	char text[64];
-	size_t len;
-
-	if (list_is_null(list)) {
-		json_absent(j, name);
-		return;
-	}
-	json_array_open(j, name);
-	while (list_next(list, &at, &element, &len)) {
-		(void)text_copy_n(text, sizeof(text), element, len);
-		json_text(j, NULL, text_safe(text, sizeof(text), text));
-	}
-	json_array_close(j);
 }
 
 /* A side without a price is no quote: its size and exchange mean nothing and are null as well. */
@@ -59,7 +41,7 @@ render_quote(struct json *j, const struct quote *q)
 
 	render_side(j, bid, q->bid_price, q->bid_size, q->bid_exchange);
 	render_side(j, ask, q->ask_price, q->ask_size, q->ask_exchange);
-	render_list(j, "conditions", q->conditions);
+	list_put_json(j, "conditions", q->conditions);
 	render_code(j, "tape", q->tape);
 }
 
@@ -69,7 +51,7 @@ render_trade(struct json *j, const struct trade *t)
 	json_f64(j, "price", t->price);
 	json_f64(j, "size", t->size);
 	render_code(j, "exchange", t->exchange);
-	render_list(j, "conditions", t->conditions);
+	list_put_json(j, "conditions", t->conditions);
 	render_code(j, "tape", t->tape);
 	if (t->has_id)
 		json_u64(j, "trade_id", t->trade_id);
