@@ -4,7 +4,7 @@ STORE_SCHEMA_PG = src/store/schema_pg/001_history.sql src/store/schema_pg/002_co
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/sqlite.c src/store/row.c src/store/record_text.c src/store/migrate.c \
 	src/store/trim.c src/store/pg.c src/store/pg_batch.c src/store/pg_link.c src/store/pg_open.c \
-	src/store/pg_row.c src/store/pg_url.c src/store/pg_hosts.c src/store/pg_parts.c src/store/pg_room.h src/store/store_room.h \
+	src/store/pg_row.c src/store/pg_url.c src/store/pg_check.c src/store/pg_hosts.c src/store/pg_parts.c src/store/pg_room.h src/store/store_room.h \
 	src/store/migration.h
 nodist_libstore_a_SOURCES = src/store/schema.c src/store/schema_pg.c
 libstore_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/src/store

@@ -1,4 +1,4 @@
-/* pg_url.c - where PostgreSQL is: what the URL says, checked, and told without any secret. */
+/* pg_url.c - where PostgreSQL is: what the URL says, and what came of it, told without any secret. */
 #include "pg_room.h"
 
 #include <ctype.h>
@@ -31,51 +31,6 @@ option_of(const PQconninfoOption *options, const char *name)
 		if (strcmp(options->keyword, name) == 0)
 			return options->val != NULL ? options->val : "";
 	return "";
-}
-
-/* Words of a list with commas, each empty or 1 to 65535. */
-static bool
-ports_are_valid(const char *list)
-{
-	char *end;
-	long port;
-
-	for (;;) {
-		if (*list != ',' && *list != '\0') {
-			port = strtol(list, &end, 10);
-			if (!isdigit((unsigned char)*list) || port < 1 || port > UINT16_MAX)
-				return false;
-			list = end;
-		}
-		if (*list == '\0')
-			return true;
-		if (*list++ != ',')
-			return false;
-	}
-}
-
-int
-store_postgres_check(const char *url, char why[STORE_WHY])
-{
-	PQconninfoOption *options;
-	char *error = NULL;
-
-	if ((options = PQconninfoParse(url, &error)) == NULL) {
-		/* Its words may repeat a part of the URL, and that part may be the password. */
-		(void)text_copy(why, STORE_WHY,
-		    "is no PostgreSQL URL: write postgresql://user:password@host:port/database, "
-		    "with "
-		    "special characters of the password as %XX");
-		PQfreemem(error);
-		return E_CONFIG;
-	}
-	if (!ports_are_valid(option_of(options, "port"))) {
-		(void)text_copy(why, STORE_WHY, "names a port that is none");
-		PQconninfoFree(options);
-		return E_CONFIG;
-	}
-	PQconninfoFree(options);
-	return E_OK;
 }
 
 /* A list with commas, begun at its nth word. */

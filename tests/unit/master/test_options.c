@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "master_room.h"
@@ -86,6 +87,39 @@ Test(options, names_key_value_and_origin_of_a_bad_value)
 	cr_expect_not_null(strstr(why, "many"));
 	cr_expect_not_null(strstr(why, "command line"));
 	cr_expect_null(strchr(why, '\n'));
+}
+
+/* Whether this process has it in its memory. */
+static bool
+maps(const char *library)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+	bool found = false;
+
+	while (fgets(line, sizeof(line), f) != NULL)
+		found = found || strstr(line, library) != NULL;
+	fclose(f);
+	return found;
+}
+
+Test(options, of_a_store_are_checked_without_loading_its_library)
+{
+	char *right[] = { "POSTGRES_URL=postgresql://u:s3cr%40t@h/db", NULL };
+	char *wrong[] = { "POSTGRES_READ_URL=postgresql://u:un@s3cret@h/db", NULL };
+	char why[CONF_ERROR], *none[] = { NULL };
+	struct options o;
+	struct conf c;
+
+	cr_assert_eq(parse(&o, NULL, NULL, NULL), E_OK);
+	cr_expect_eq(options_conf(&o, right, &c, why), E_OK, "%s", why);
+	cr_expect_eq(options_conf(&o, wrong, &c, why), E_CONFIG);
+	cr_expect(
+	    strstr(why, "postgres.read_url: ") != NULL && strstr(why, "%40") != NULL, "%s", why);
+	cr_expect(strstr(why, "s3cret") == NULL, "%s", why);
+	cr_expect_eq(options_conf(&o, none, &c, why), E_OK);
+	cr_expect_not(maps("libpq"));
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "a child is left");
 }
 
 Test(environment, of_a_worker_holds_only_what_is_listed)

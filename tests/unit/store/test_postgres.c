@@ -294,7 +294,9 @@ Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
 	static const char *const wrong[] = { "postgresql://u:s3cret@h:70000/db",
 		"postgresql://u:s3cret@h:12x/db", "postgresql://u:s3cret%zz@h/db",
 		"host=h password", "mysql://h/db", "postgresql://u:s3cret@h/db?nothing=1",
-		"postgresql://u:s3cret@[::1/db", "postgresql://a:1,b:0/db" };
+		"postgresql://u:s3cret@[::1/db", "postgresql://a:1,b:0/db",
+		"postgresql://u:un@s3cret@h:5432/db", "postgresql://u:un@s3cret@h,g/db",
+		"postgresql://u:pw@a,un@s3cret/db", "postgresql://u:12/s3cret@h:5432/db" };
 	char why[STORE_WHY];
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -307,6 +309,8 @@ Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
 	    E_OK);
 	cr_expect_eq(store_postgres_check("postgresql:///db?host=/run/postgresql", why), E_OK);
 	cr_expect_eq(store_postgres_check("host=a,b dbname=x", why), E_OK);
+	cr_expect_eq(store_postgres_check("host=@socket,@other dbname=x", why), E_OK);
+	cr_expect_eq(store_postgres_check("postgresql://u:a%40b%2fc@h/db", why), E_OK);
 }
 
 static const char *
