@@ -48,6 +48,10 @@ uint64_t journal_stored_bytes(const struct journal *);	/* of them, what would go
 /* Records of this type that reached its files since it was opened: of a write that failed, some did. */
 uint64_t journal_kept(const struct journal *, enum msg_type);
 
+/* Every journal of a state directory: `found` is called for the folder of each fetcher's slot there is. Folders of other
+ * names (a copy somebody made) are none of ours, which is told once. */
+void	 journal_find(const char *state_dir, void (*found)(const char *source, void *owner), void *owner);
+
 struct journal_record {
 	uint64_t	 sequence;
 	int64_t		 appended_ns;

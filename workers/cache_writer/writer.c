@@ -8,8 +8,6 @@
  * One request to the store is unanswered at a time; the pump asks the next one whenever there is none. Hooks only
  * note what was answered and wake the pump.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,22 +95,10 @@ tail_of(struct writer *w, const char *source)
 	return t;
 }
 
-/* Journals are found by their folders, so that one whose fetcher is gone is stored as well. */
 static void
-journals_find(struct writer *w)
+journal_found(const char *source, void *owner)
 {
-	char path[PATH_SIZE];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s/journal", w->conf->state_dir) >= (int)sizeof(path) ||
-	    (dir = opendir(path)) == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) < SLOT_NAME &&
-		    (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
-			tail_of(w, entry->d_name);
-	closedir(dir);
+	(void)tail_of(owner, source);
 }
 
 /* An answer, or a failure, that came outside of the pump wakes it. */
@@ -485,7 +471,7 @@ writer_check(void *arg)
 	struct writer *w = arg;
 
 	loop_timer_set(&w->check, CHECK_MS);
-	journals_find(w);
+	journal_find(w->conf->state_dir, journal_found, w);
 	writer_begin(w, "checking and forcing to disk");
 	if (w->store != NULL && w->failing_since == 0)
 		w->check_due = w->unanswered != COMMIT; /* which is a round trip itself */
@@ -629,7 +615,7 @@ writer_drain(struct writer *w, int64_t timeout_ms)
 {
 	int64_t wait_ms = timeout_ms * DRAIN_SHARE / 100;
 
-	journals_find(w);
+	journal_find(w->conf->state_dir, journal_found, w);
 	writer_look(w);
 	w->drain_until = clock_mono() + wait_ms * CLOCK_MS;
 	loop_timer_set(&w->drain, wait_ms);

@@ -107,9 +107,32 @@ Test(writer, finds_journals_that_appear_later)
 	struct journal *j;
 
 	scene_open();
-	j = help_journal("fetcher-stocks");
+	j = help_journal(SOURCE);
 	help_append(j, 1, 3);
 	UNTIL(fake_disk.row_count == 3);
+	journal_close(&j);
+}
+
+/* Its records are stored already, under the name they came by. */
+Test(writer, a_copy_of_a_journal_is_not_stored_again)
+{
+	static const char *const names[] = { "fetcher-rest.bak", "fetcher-rest-old", "fetcher",
+		"fetcher-rest2", "fetcher-", "operator's" };
+	struct journal *j = help_journal(SOURCE);
+	char command[256];
+
+	help_append(j, 1, 10);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(command, sizeof(command), "cp -a %s/journal/" SOURCE " \"%s/journal/%s\"",
+		    help_dir, help_dir, names[i]);
+		cr_assert_eq(system(command), 0);
+	}
+	scene_open();
+	UNTIL(fake_disk.row_count >= 10);
+	help_append(j, 11, 20);
+	UNTIL(fake_disk.row_count >= 20 && metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 0);
+	cr_expect_eq(fake_disk.row_count, 20);
+	cr_expect_str_eq(fake_disk.positions[1].source, "", "nobody else was asked for");
 	journal_close(&j);
 }
 
@@ -247,6 +270,7 @@ Test(writer, drains_what_is_in_the_journals_and_says_so)
 	scene_open();
 	help_append(j, 1, 5000);
 	k = help_journal("fetcher-stocks");
+	writer_listen(scene.writer, "fetcher-stocks", &scene);
 	help_append(k, 1, 500);
 	writer_drain(scene.writer, 20000);
 	UNTIL(scene.drained);
