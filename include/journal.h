@@ -38,7 +38,7 @@ int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was 
 int	 journal_sync_begin(struct journal *) MUST_CHECK;
 /* Everything up to `sequence` is stored: segments wholly below it go, unless they are to be kept. It may be lower than
  * what was said before: another store, which is behind. A sequence not given yet says that the store knows records
- * this journal lost: sequences go on behind it. */
+ * this journal lost: sequences go on behind it, and what was written under such sequences is appended again. */
 void	 journal_passed(struct journal *, uint64_t sequence);
 /* Stored segments that were kept long enough go. */
 void	 journal_prune(struct journal *);

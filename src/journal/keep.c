@@ -76,7 +76,9 @@ closed_end(const struct journal *j, size_t i)
 static bool
 closed_is_stored(const struct journal *j, size_t i)
 {
-	return i < j->closed_count && closed_end(j, i) <= j->passed;
+	/* Of what is to be appended again the store knows others of that number. */
+	return i < j->closed_count && closed_end(j, i) <= j->passed &&
+	       (j->again.to == 0 || closed_end(j, i) < j->again.from);
 }
 
 /* A mark that is too high must not survive: it goes, and the next sync forces the folder to disk. */
@@ -139,6 +141,7 @@ journal_prune(struct journal *j)
 	int64_t now = clock_wall();
 	size_t count = 0;
 
+	journal_again(j);
 	if (!j->passed_told || j->keep_ns == JOURNAL_KEEP_EVER)
 		return;
 	while (closed_is_stored(j, count) &&
@@ -165,7 +168,9 @@ journal_passed(struct journal *j, uint64_t sequence)
 		return;
 	}
 	if (sequence >= j->next)
-		journal_step(j, sequence, "the store holds records this journal does not");
+		again_begin(j, sequence);
+	else
+		again_heard(j, sequence);
 	j->passed = sequence;
 	j->passed_told = true;
 	journal_prune(j);

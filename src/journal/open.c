@@ -328,7 +328,8 @@ journal_open(struct journal **result, const char *state_dir, const char *source,
 		goto out;
 	if ((r = journal_make_dirs(j)) != E_OK || (r = journal_lock(j)) != E_OK)
 		goto out;
-	r = journal_recover(j);
+	if ((r = journal_recover(j)) == E_OK)
+		again_open(j);
 	j->passed = j->marked = mark_read(j->dir);
 out:
 	if (r != E_OK) {

@@ -55,6 +55,16 @@ int
 journal_reader_open(
     struct journal_reader **result, const char *state_dir, const char *source, uint64_t after)
 {
+	char dir[JOURNAL_PATH];
+	int r = segment_dir(state_dir, source, dir);
+
+	return r == E_OK ? journal_reader_open_dir(result, dir, source, after) : r;
+}
+
+int
+journal_reader_open_dir(
+    struct journal_reader **result, const char *dir, const char *source, uint64_t after)
+{
 	struct journal_reader *j = mem_alloc(sizeof(*j));
 	int r;
 
@@ -62,7 +72,7 @@ journal_reader_open(
 	j->after = after;
 	j->anywhere = after == 0;
 	if ((r = text_copy(j->source, sizeof(j->source), source)) != E_OK ||
-	    (r = segment_dir(state_dir, source, j->dir)) != E_OK) {
+	    (r = text_copy(j->dir, sizeof(j->dir), dir)) != E_OK) {
 		mem_free(&j);
 		return r;
 	}
