@@ -40,7 +40,7 @@ int	 journal_sync_begin(struct journal *) MUST_CHECK;
  * what was said before: another store, which is behind. A sequence not given yet says that the store knows records
  * this journal lost: sequences go on behind it, and what was written under such sequences is appended again. */
 void	 journal_passed(struct journal *, uint64_t sequence);
-/* Stored segments that were kept long enough go. */
+/* Stored segments that were kept long enough go, while journal_passed is called every few seconds. */
 void	 journal_prune(struct journal *);
 uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
 uint64_t journal_bytes(const struct journal *);

@@ -128,6 +128,7 @@ struct journal {
 	int64_t		 keep_ns;
 	uint64_t	 passed;	/* up to here it is stored, as far as is known */
 	bool		 passed_told;	/* by the store, not by the mark of a process before us */
+	int64_t		 told_ns;	/* monotonic: when it said so last */
 	uint64_t	 marked;	/* what the mark says */
 	struct journal_again again;
 	struct buf	 gathered;	/* records without sequence and checksum yet */

@@ -3,7 +3,7 @@
  * How far the store is, is told by it. Segments that stay although they are stored would be taken for not stored by
  * the process that comes after us until the store speaks to it, and a journal full of them would drop what arrives
  * meanwhile. So a small file in the folder, the mark, says it too. It is believed for making room only: by age
- * nothing goes before the store itself has spoken, since it may have been replaced by one that knows less.
+ * nothing goes unless the store itself spoke a moment ago, since the next to speak may be one that knows less.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,9 @@
 #include "log.h"
 #include "text.h"
 
-#define MARK_FILE "stored"
-#define MARK_TEXT 32
+#define MARK_FILE     "stored"
+#define MARK_TEXT     32
+#define TOLD_LASTS_NS (10 * CLOCK_SEC) /* the store speaks every second */
 
 static int
 mark_path(const char *dir, const char *end, char path[JOURNAL_PATH])
@@ -144,6 +145,8 @@ journal_prune(struct journal *j)
 	journal_again(j);
 	if (!j->passed_told || j->keep_ns == JOURNAL_KEEP_EVER)
 		return;
+	if (j->keep_ns != 0 && clock_mono() - j->told_ns > TOLD_LASTS_NS)
+		return;
 	while (closed_is_stored(j, count) &&
 	       (j->keep_ns == 0 || now - j->closed[count].closed_ns > j->keep_ns))
 		count++;
@@ -173,6 +176,7 @@ journal_passed(struct journal *j, uint64_t sequence)
 		again_heard(j, sequence);
 	j->passed = sequence;
 	j->passed_told = true;
+	j->told_ns = clock_mono();
 	journal_prune(j);
 	mark_update(j);
 }

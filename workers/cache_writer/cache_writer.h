@@ -12,6 +12,8 @@
 #include "role.h"
 #include "store.h"
 
+#define TAIL_UNKNOWN UINT64_MAX
+
 /* One journal on its way into the store. The position in the store is the truth; the reader is ahead of it by
  * what was handed over and is not answered. */
 struct tail {
@@ -24,8 +26,8 @@ struct tail {
 	bool		 more;		/* there may be records to read at once */
 	uint64_t	 position;	/* sequence of the last record stored */
 	uint64_t	 sent;		/* of the last one handed to the store */
-	uint64_t	 synced;	/* as much of the position as a power cut cannot take */
-	uint64_t	 told;		/* what the fetcher knows of that */
+	uint64_t	 synced;	/* as much of the position as a power cut cannot take; or TAIL_UNKNOWN */
+	uint64_t	 told;		/* what the fetcher knows of that; or TAIL_UNKNOWN */
 	uint64_t	 skipped_base;	/* of the reader, at the position */
 	uint64_t	 skipped_counted; /* lost records behind the position that are counted already */
 	void		*listener;	/* the fetcher's peer, as long as there is one */

@@ -182,14 +182,40 @@ on_opened(void *owner)
 }
 
 static void
+fetcher_tell(struct writer *w, struct tail *t)
+{
+	if (t->listener == NULL || t->synced == TAIL_UNKNOWN || t->synced == t->told)
+		return;
+	if (w->hooks->stored(t->listener, t->synced) == E_OK)
+		t->told = t->synced;
+}
+
+static void
 on_positioned(uint64_t sequence, void *owner)
 {
 	struct writer *w = owner;
 
 	tail_place(w->asked, sequence);
-	/* Whoever committed that may have been killed before its sync. */
+	/* Whoever committed that may have been killed before its sync. Otherwise it is told before anything can fail: a
+	 * new store that takes nothing must not be believed to hold what the one before it held. */
 	w->unsynced = true;
+	if (w->kind->sync == NULL || sequence == 0) {
+		w->asked->synced = sequence;
+		fetcher_tell(w, w->asked);
+	}
 	answered(w);
+}
+
+/* Also what they know: that the store still says so is what lets kept segments go by their age. */
+static void
+fetchers_tell(struct writer *w)
+{
+	for (struct tail *t = w->tails; t != NULL; t = t->next) {
+		if (!t->placed)
+			continue;
+		t->told = TAIL_UNKNOWN;
+		fetcher_tell(w, t);
+	}
 }
 
 static void
@@ -197,6 +223,7 @@ on_checked(void *owner)
 {
 	struct writer *w = owner;
 
+	fetchers_tell(w);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
 	answered(w);
@@ -211,15 +238,6 @@ on_trimmed(bool more, void *owner)
 	answered(w);
 }
 
-static void
-fetcher_tell(struct writer *w, struct tail *t)
-{
-	if (t->listener == NULL || t->synced == t->told)
-		return;
-	if (w->hooks->stored(t->listener, t->synced) == E_OK)
-		t->told = t->synced;
-}
-
 /* Fetchers let go of what they are told is stored, so only what is on the disk for good is told. */
 static void
 store_sync(struct writer *w)
@@ -230,11 +248,10 @@ store_sync(struct writer *w)
 		return;
 	w->unsynced = false;
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (!t->placed)
-			continue;
-		t->synced = t->position;
-		fetcher_tell(w, t);
+		if (t->placed)
+			t->synced = t->position;
 	}
+	fetchers_tell(w);
 }
 
 static void
@@ -586,7 +603,7 @@ writer_listen(struct writer *w, const char *source, void *listener)
 	if (t == NULL)
 		return;
 	t->listener = listener;
-	t->told = 0;
+	t->told = TAIL_UNKNOWN;
 	if (t->placed)
 		fetcher_tell(w, t);
 	writer_ring(w);

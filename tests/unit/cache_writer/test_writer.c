@@ -11,6 +11,7 @@ struct scene {
 	struct stats stats;
 	struct writer *writer;
 	uint64_t told; /* to the listener */
+	int tells;     /* how often it was told */
 	int refusals;  /* how often telling fails first */
 	bool drained;
 };
@@ -28,6 +29,7 @@ scene_stored(void *listener, uint64_t sequence)
 	}
 	cr_expect_leq(sequence, fake_disk.durable, "told before it was synced");
 	s->told = sequence;
+	s->tells++;
 	return E_OK;
 }
 
@@ -156,6 +158,42 @@ Test(writer, tells_the_fetcher_of_the_journal_how_far_it_is_stored)
 	UNTIL(fake_disk.durable == last + 1);
 	writer_listen(scene.writer, SOURCE, &scene);
 	cr_expect_eq(scene.told, last + 1, "a new channel is told at once");
+	journal_close(&j);
+}
+
+Test(writer, repeats_what_it_told_as_long_as_the_store_answers)
+{
+	struct journal *j = help_journal(SOURCE);
+	uint64_t last = help_append(j, 1, 10);
+	int tells;
+
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.told == last);
+	tells = scene.tells;
+	UNTIL(scene.tells >= tells + 2);
+	cr_expect_eq(scene.told, last);
+	fake_disk.fail_check = true;
+	fake_disk.open_error = E_STORE;
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 1);
+	tells = scene.tells;
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 4);
+	cr_expect_eq(scene.tells, tells, "the store says nothing");
+	journal_close(&j);
+}
+
+/* The fetcher may know better from the store before it. */
+Test(writer, an_empty_store_is_told_as_such)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	help_append(j, 1, 10);
+	fake_disk.fail_commit = true;
+	scene.told = 4711;
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.tells > 0);
+	cr_expect_eq(scene.told, 0);
 	journal_close(&j);
 }
 
