@@ -70,7 +70,7 @@ int	 journal_read(struct journal_reader *, struct journal_record *) MUST_CHECK;
 uint64_t journal_reader_skipped(const struct journal_reader *);	/* records lost to corruption so far */
 /* Sequence of the last record read, skipped or stepped over: reading may be taken up behind it. */
 uint64_t journal_reader_after(const struct journal_reader *);
-/* How many records are in the journal that were not read yet, told from its last segment. */
+/* How many records are in the journal that were not read yet, told from the ends of its segments. */
 int	 journal_reader_behind(struct journal_reader *, uint64_t *records) MUST_CHECK;
 
 #endif /* JOURNAL_H */

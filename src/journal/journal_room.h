@@ -57,6 +57,8 @@ int	 segment_path(const char *dir, uint64_t first, char path[JOURNAL_PATH]) MUST
 /* A folder that is not there is an empty list. E_SYSTEM with errno. */
 int	 segment_list_read(const char *dir, struct segment_list *) MUST_CHECK;
 void	 segment_list_fini(struct segment_list *);
+/* Records in these segments behind a sequence. */
+int	 segments_behind(const char *dir, const struct segment_list *, uint64_t after, uint64_t *records) MUST_CHECK;
 void	 segment_boot_read(uint8_t boot[SEGMENT_BOOT]);
 
 void	 segment_header_write(const struct segment_header *, uint8_t out[SEGMENT_HEADER]);

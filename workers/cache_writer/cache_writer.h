@@ -28,6 +28,8 @@ struct tail {
 	uint64_t	 sent;		/* of the last one handed to the store */
 	uint64_t	 synced;	/* as much of the position as a power cut cannot take; or TAIL_UNKNOWN */
 	uint64_t	 told;		/* what the fetcher knows of that; or TAIL_UNKNOWN */
+	uint64_t	 lag;		/* records not stored, as counted last */
+	bool		 lag_told;	/* it was counted once */
 	uint64_t	 skipped_base;	/* of the reader, at the position */
 	uint64_t	 skipped_counted; /* lost records behind the position that are counted already */
 	void		*listener;	/* the fetcher's peer, as long as there is one */

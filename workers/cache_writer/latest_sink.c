@@ -187,10 +187,11 @@ lag_count(struct latest *l)
 {
 	uint64_t lag = 0, behind;
 
+	/* What cannot be told counts as it did last. */
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next) {
-		if (s->begun != SOURCE_BEGUN || source_behind(s, &behind) != E_OK)
-			continue;
-		lag += behind;
+		if (s->begun == SOURCE_BEGUN && source_behind(s, &behind) == E_OK)
+			s->lag = behind;
+		lag += s->lag;
 	}
 	metric_set(l->stats, M_REDIS_LAG, 0, 0, lag);
 }

@@ -465,18 +465,33 @@ tail_unanswered(const struct writer *w, const struct tail *t)
 	       (w->ready == t ? w->ready_batch.rows : 0);
 }
 
-/* What cannot be told leaves the last figure: a lag of 0 would say that all is stored. */
+/* Of one journal; where it cannot be told, as told last. False: never told, and it will be in a moment. */
+static bool
+tail_lag(const struct writer *w, struct tail *t, uint64_t *lag)
+{
+	uint64_t behind;
+
+	if (w->store != NULL && w->failing_since == 0 && !t->placed) {
+		if (!t->lag_told)
+			return false;
+	} else if (tail_behind(t, &behind) == E_OK) {
+		t->lag = behind + tail_unanswered(w, t);
+		t->lag_told = true;
+	}
+	*lag = t->lag;
+	return true;
+}
+
+/* A lag of 0 would say that all is stored. One journal that cannot be read must not hide the others' lag. */
 static void
 lag_count(struct writer *w)
 {
-	uint64_t lag = 0, behind;
+	uint64_t lag = 0, one = 0;
 
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (w->store != NULL && w->failing_since == 0 && !t->placed)
+		if (!tail_lag(w, t, &one))
 			return;
-		if (tail_behind(t, &behind) != E_OK)
-			return;
-		lag += behind + tail_unanswered(w, t);
+		lag += one;
 	}
 	metric_set(w->stats, M_JOURNAL_LAG, 0, 0, lag);
 }

@@ -300,24 +300,6 @@ Test(append, a_state_directory_that_is_not_there_is_an_error)
 	cr_expect_null(j);
 }
 
-/* Rewrites the header of the last segment as another boot of the machine would have made it. */
-static void
-pretend_other_boot(void)
-{
-	struct segment_header header;
-	uint8_t *bytes;
-	char path[JOURNAL_PATH];
-	size_t len;
-
-	help_segment(help_segment_count() - 1, path);
-	bytes = help_file_read(path, &len);
-	cr_assert_eq(segment_header_read(bytes, &header), E_OK);
-	header.boot[0] ^= 0xff;
-	segment_header_write(&header, bytes);
-	help_file_write(path, bytes, len);
-	mem_free(&bytes);
-}
-
 Test(append, after_a_restart_of_the_machine_no_sequence_is_given_twice)
 {
 	struct journal *j = help_open(&help_roomy);
@@ -327,7 +309,7 @@ Test(append, after_a_restart_of_the_machine_no_sequence_is_given_twice)
 	for (uint64_t id = 1; id <= 10; id++)
 		help_expect_trade(reader, id);
 	journal_close(&j);
-	pretend_other_boot();
+	help_pretend_other_boot();
 	j = help_open(&help_roomy);
 	cr_expect_eq(journal_last(j), last);
 	cr_expect_geq(
