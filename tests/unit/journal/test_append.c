@@ -355,6 +355,30 @@ Test(append, a_journal_whose_folder_was_removed_begins_anew_beyond_what_was_give
 	journal_close(&j);
 }
 
+Test(append, segments_left_when_the_one_in_use_was_removed_count_and_go_once_stored)
+{
+	const struct journal_limits small = { .segment_bytes = 4096, .max_bytes = 1 << 20 };
+	struct journal *j = help_open(&small);
+	size_t segments;
+	uint64_t bytes, used;
+	char path[JOURNAL_PATH];
+
+	help_append(j, 1, 200);
+	bytes = journal_bytes(j);
+	used = j->size;
+	segments = help_segment_count();
+	cr_assert_gt(segments, 2);
+	help_segment(segments - 1, path);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(journal_sync(j), E_OK);
+	cr_expect_eq(journal_bytes(j), bytes - used + SEGMENT_HEADER);
+	cr_expect_eq(help_segment_count(), segments);
+	journal_passed(j, help_append(j, 201, 1));
+	cr_expect_eq(help_segment_count(), 1);
+	cr_expect_eq(journal_bytes(j), j->size);
+	journal_close(&j);
+}
+
 Test(append, a_journal_that_was_wiped_between_runs_does_not_fall_behind_the_store)
 {
 	struct journal *j = help_open(&help_roomy);
