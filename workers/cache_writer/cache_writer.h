@@ -71,6 +71,14 @@ int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 /* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
 int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
 
+#define REASONS_MAX 8
+struct reasons {		/* why a store failed, as far as it was told */
+	uint64_t	 told[REASONS_MAX];	/* hashes */
+	unsigned	 count;
+};
+/* False when it was told before, or so many others were that it is not worth a line. */
+bool	 reason_is_new(struct reasons *, const char *why);
+
 #define WRITER_TAILS_MAX 64
 
 struct writer;

@@ -67,8 +67,9 @@ struct writer {
 	struct loop_timer work;
 	struct loop_timer check;
 	struct backoff backoff;
-	int64_t failing_since; /* monotonic; 0: all is well */
-	int64_t drain_until;   /* monotonic; 0: not draining */
+	int64_t failing_since;	/* monotonic; 0: all is well */
+	struct reasons reasons; /* of this episode, told */
+	int64_t drain_until;	/* monotonic; 0: not draining */
 	struct loop_timer drain;
 };
 
@@ -121,6 +122,22 @@ on_failed(int error, const char *why, void *owner)
 	answered(w);
 }
 
+/* One line an episode, and one for each other reason that shows on the way: what was a server that restarts may have
+ * become a disk that is full. */
+static void
+store_tell(struct writer *w)
+{
+	if (w->failing_since == 0) {
+		w->failing_since = clock_mono();
+		w->reasons.count = 0;
+		(void)reason_is_new(&w->reasons, w->why);
+		log_error("store %s: %s; the journal keeps what arrives, trying again",
+		    w->kind->name, w->why);
+	} else if (reason_is_new(&w->reasons, w->why)) {
+		log_error("store %s: still not working, by now: %s", w->kind->name, w->why);
+	}
+}
+
 static void
 store_failed(struct writer *w)
 {
@@ -131,11 +148,7 @@ store_failed(struct writer *w)
 	w->asked = w->ready = NULL;
 	metric_add(w->stats, M_STORE_ERRORS, w->label, 0, 1);
 	check_store(w->stats, CHECK_DATABASE, w->error, 0, w->why);
-	if (w->failing_since == 0) {
-		log_error("store %s: %s; the journal keeps what arrives, trying again",
-		    w->kind->name, w->why);
-		w->failing_since = clock_mono();
-	}
+	store_tell(w);
 	w->kind->close(&w->store);
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
 		t->placed = false;

@@ -257,6 +257,37 @@ Test(writer, is_red_while_the_store_fails_and_stores_everything_once_it_is_back)
 	journal_close(&j);
 }
 
+static uint64_t
+errors_metric(void)
+{
+	return metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0);
+}
+
+/* The server restarted, and comes back with a full disk. */
+Test(writer, tells_each_reason_of_an_episode_once)
+{
+	struct journal *j = help_journal(SOURCE);
+	static struct log_ring ring;
+	uint64_t errors;
+
+	scene_open();
+	log_keep(&ring);
+	fake_disk.fail_commit = true;
+	fake_disk.why = "it restarts";
+	help_append(j, 1, 5);
+	writer_ring(scene.writer);
+	UNTIL(errors_metric() >= 2);
+	cr_expect_eq(ring.next, 1);
+	fake_disk.why = "its disk is full";
+	errors = errors_metric();
+	UNTIL(errors_metric() >= errors + 2);
+	cr_expect_eq(ring.next, 2, "the new reason, once");
+	fake_disk.fail_commit = false;
+	UNTIL(fake_disk.row_count == 5 && scene.page->checks[CHECK_DATABASE].error == E_OK);
+	log_keep(NULL);
+	journal_close(&j);
+}
+
 Test(writer, starts_with_a_store_that_is_down_and_counts_what_waits)
 {
 	struct journal *j = help_journal(SOURCE);
