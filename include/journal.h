@@ -38,15 +38,19 @@ int	 journal_sync(struct journal *) MUST_CHECK;	/* fdatasync when something was 
 int	 journal_sync_begin(struct journal *) MUST_CHECK;
 /* Everything up to `sequence` is stored: segments wholly below it go, unless they are to be kept. It may be lower than
  * what was said before: another store, which is behind. A sequence not given yet says that the store knows records
- * this journal lost: sequences go on behind it. */
+ * this journal lost: sequences go on behind it, and what was written under such sequences is appended again. */
 void	 journal_passed(struct journal *, uint64_t sequence);
-/* Stored segments that were kept long enough go. */
+/* Stored segments that were kept long enough go, while journal_passed is called every few seconds. */
 void	 journal_prune(struct journal *);
 uint64_t journal_last(const struct journal *);	/* sequence of the last record; 0 when none */
 uint64_t journal_bytes(const struct journal *);
 uint64_t journal_stored_bytes(const struct journal *);	/* of them, what would go if room were needed */
 /* Records of this type that reached its files since it was opened: of a write that failed, some did. */
 uint64_t journal_kept(const struct journal *, enum msg_type);
+
+/* Every journal of a state directory: `found` is called for the folder of each fetcher's slot there is. Folders of other
+ * names (a copy somebody made) are none of ours, which is told once. */
+void	 journal_find(const char *state_dir, void (*found)(const char *source, void *owner), void *owner);
 
 struct journal_record {
 	uint64_t	 sequence;
@@ -66,7 +70,7 @@ int	 journal_read(struct journal_reader *, struct journal_record *) MUST_CHECK;
 uint64_t journal_reader_skipped(const struct journal_reader *);	/* records lost to corruption so far */
 /* Sequence of the last record read, skipped or stepped over: reading may be taken up behind it. */
 uint64_t journal_reader_after(const struct journal_reader *);
-/* How many records are in the journal that were not read yet, told from its last segment. */
+/* How many records are in the journal that were not read yet, told from the ends of its segments. */
 int	 journal_reader_behind(struct journal_reader *, uint64_t *records) MUST_CHECK;
 
 #endif /* JOURNAL_H */

@@ -17,6 +17,10 @@ const char	*role_executable(enum role);
 void		 role_slot_label(const char *seat, char label[SLOT_NAME]);
 /* Role of a slot's or a seat's name; 0 for none. */
 enum role	 role_of_slot(const char *slot);
+/* The nth of what a role PER_UPSTREAM has a slot for each, <role>-<upstream>; null behind the last. */
+const char	*role_upstream(unsigned n);
+/* Whether this is exactly the name of a fetcher's slot: who writes a journal, in a folder of that name. */
+int		 role_is_fetcher_slot(const char *name);
 /* Whether links.def joins the two, in either order. */
 int		 role_is_linked(enum role, enum role);
 

@@ -63,6 +63,28 @@ role_of_slot(const char *slot)
 	return best;
 }
 
+/* The one place that names them. */
+static const char *const upstreams[] = { "rest" };
+
+const char *
+role_upstream(unsigned n)
+{
+	return n < ROWS(upstreams) ? upstreams[n] : NULL;
+}
+
+int
+role_is_fetcher_slot(const char *name)
+{
+	const char *slot = role_row(ROLE_FETCHER)->slot;
+	size_t i, len = strlen(slot);
+
+	for (i = 0; i < ROWS(upstreams); i++)
+		if (strncmp(name, slot, len) == 0 && name[len] == '-' &&
+		    strcmp(name + len + 1, upstreams[i]) == 0)
+			return 1;
+	return 0;
+}
+
 void
 role_slot_label(const char *seat, char label[SLOT_NAME])
 {

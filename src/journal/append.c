@@ -130,7 +130,7 @@ gathered_write(struct journal *j)
 }
 
 /* What could not be written is dropped and its sequences are given to what comes next. */
-static int
+int
 gathered_flush(struct journal *j)
 {
 	int r;
@@ -163,6 +163,12 @@ gathered_bytes(const struct journal *j)
 int
 journal_append(struct journal *j, enum msg_type type, const void *value)
 {
+	return journal_append_at(j, type, value, clock_wall());
+}
+
+int
+journal_append_at(struct journal *j, enum msg_type type, const void *value, int64_t appended_ns)
+{
 	const struct msg_desc *desc = msg_desc(type);
 	static const uint8_t blank[RECORD_HEADER];
 	size_t before, payload;
@@ -186,7 +192,7 @@ journal_append(struct journal *j, enum msg_type type, const void *value)
 		j->gathered.end = j->gathered.start + before;
 		return r;
 	}
-	record_begin(buf_data(&j->gathered) + before, type, desc->version, payload, clock_wall());
+	record_begin(buf_data(&j->gathered) + before, type, desc->version, payload, appended_ns);
 	j->gathered_count++;
 	return E_OK;
 }

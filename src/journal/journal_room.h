@@ -57,6 +57,8 @@ int	 segment_path(const char *dir, uint64_t first, char path[JOURNAL_PATH]) MUST
 /* A folder that is not there is an empty list. E_SYSTEM with errno. */
 int	 segment_list_read(const char *dir, struct segment_list *) MUST_CHECK;
 void	 segment_list_fini(struct segment_list *);
+/* Records in these segments behind a sequence. */
+int	 segments_behind(const char *dir, const struct segment_list *, uint64_t after, uint64_t *records) MUST_CHECK;
 void	 segment_boot_read(uint8_t boot[SEGMENT_BOOT]);
 
 void	 segment_header_write(const struct segment_header *, uint8_t out[SEGMENT_HEADER]);
@@ -102,6 +104,13 @@ struct closed_segment {
 	int64_t		 closed_ns;	/* when it was written to last */
 };
 
+struct journal_again {		/* again.c */
+	uint64_t	 from;		/* first record not known to be nobody else's, or still to be appended again */
+	uint64_t	 to;		/* last one to be appended again; 0: none is */
+	uint64_t	 base;		/* where they go */
+	bool		 heard;		/* the store was heard of to be where we are: there is no file */
+};
+
 struct journal {
 	char		 source[SEGMENT_NAME * 2];
 	char		 dir[JOURNAL_PATH];
@@ -121,7 +130,9 @@ struct journal {
 	int64_t		 keep_ns;
 	uint64_t	 passed;	/* up to here it is stored, as far as is known */
 	bool		 passed_told;	/* by the store, not by the mark of a process before us */
+	int64_t		 told_ns;	/* monotonic: when it said so last */
 	uint64_t	 marked;	/* what the mark says */
+	struct journal_again again;
 	struct buf	 gathered;	/* records without sequence and checksum yet */
 	size_t		 gathered_count;
 	size_t		 lost;		/* not yet reported by a flush */
@@ -137,6 +148,20 @@ struct journal {
 uint64_t mark_read(const char *dir);
 /* The oldest stored segment goes: false when there is none. */
 bool	 journal_room_make(struct journal *);
+
+/* again.c: takes up what the process before us left. */
+void	 again_open(struct journal *);
+/* The store stands at `sequence`: where we know of, or beyond all we gave. */
+void	 again_heard(struct journal *, uint64_t sequence);
+void	 again_begin(struct journal *, uint64_t sequence);
+/* Appends some of them, if there are any. */
+void	 journal_again(struct journal *);
+
+/* As journal_append, of a record that came at that time. */
+int	 journal_append_at(struct journal *, enum msg_type, const void *value, int64_t appended_ns) MUST_CHECK;
+/* Writes what is gathered; what cannot be written is dropped and counted as lost. */
+int	 gathered_flush(struct journal *) MUST_CHECK;
+int	 journal_reader_open_dir(struct journal_reader **, const char *dir, const char *source, uint64_t after) MUST_CHECK;
 
 /* Begins the segment of the next sequence; the old one stays in use when that fails. E_SYSTEM with errno. */
 int	 journal_segment_begin(struct journal *) MUST_CHECK;

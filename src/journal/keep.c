@@ -3,7 +3,7 @@
  * How far the store is, is told by it. Segments that stay although they are stored would be taken for not stored by
  * the process that comes after us until the store speaks to it, and a journal full of them would drop what arrives
  * meanwhile. So a small file in the folder, the mark, says it too. It is believed for making room only: by age
- * nothing goes before the store itself has spoken, since it may have been replaced by one that knows less.
+ * nothing goes unless the store itself spoke a moment ago, since the next to speak may be one that knows less.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,9 @@
 #include "log.h"
 #include "text.h"
 
-#define MARK_FILE "stored"
-#define MARK_TEXT 32
+#define MARK_FILE     "stored"
+#define MARK_TEXT     32
+#define TOLD_LASTS_NS (10 * CLOCK_SEC) /* the store speaks every second */
 
 static int
 mark_path(const char *dir, const char *end, char path[JOURNAL_PATH])
@@ -76,7 +77,9 @@ closed_end(const struct journal *j, size_t i)
 static bool
 closed_is_stored(const struct journal *j, size_t i)
 {
-	return i < j->closed_count && closed_end(j, i) <= j->passed;
+	/* Of what is to be appended again the store knows others of that number. */
+	return i < j->closed_count && closed_end(j, i) <= j->passed &&
+	       (j->again.to == 0 || closed_end(j, i) < j->again.from);
 }
 
 /* A mark that is too high must not survive: it goes, and the next sync forces the folder to disk. */
@@ -139,7 +142,10 @@ journal_prune(struct journal *j)
 	int64_t now = clock_wall();
 	size_t count = 0;
 
+	journal_again(j);
 	if (!j->passed_told || j->keep_ns == JOURNAL_KEEP_EVER)
+		return;
+	if (j->keep_ns != 0 && clock_mono() - j->told_ns > TOLD_LASTS_NS)
 		return;
 	while (closed_is_stored(j, count) &&
 	       (j->keep_ns == 0 || now - j->closed[count].closed_ns > j->keep_ns))
@@ -165,9 +171,12 @@ journal_passed(struct journal *j, uint64_t sequence)
 		return;
 	}
 	if (sequence >= j->next)
-		journal_step(j, sequence, "the store holds records this journal does not");
+		again_begin(j, sequence);
+	else
+		again_heard(j, sequence);
 	j->passed = sequence;
 	j->passed_told = true;
+	j->told_ns = clock_mono();
 	journal_prune(j);
 	mark_update(j);
 }

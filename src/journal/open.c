@@ -292,6 +292,8 @@ journal_recover(struct journal *j)
 int
 journal_reestablish(struct journal *j)
 {
+	struct segment_list list;
+	size_t older;
 	int r;
 
 	if ((r = journal_make_dirs(j)) != E_OK)
@@ -302,9 +304,16 @@ journal_reestablish(struct journal *j)
 	journal_step(j, j->last, "its files were removed");
 	if ((r = journal_segment_begin(j)) != E_OK)
 		return r;
+	/* Older ones may still be there: they count, and go when they are stored. */
+	if ((r = segment_list_read(j->dir, &list)) != E_OK)
+		return r;
 	j->closed_count = 0;
 	j->closed_bytes = 0;
-	return E_OK;
+	for (older = 0; older < list.count && list.first[older] < j->first; older++)
+		;
+	r = closed_measure(j, &list, older);
+	segment_list_fini(&list);
+	return r;
 }
 
 int
@@ -328,7 +337,8 @@ journal_open(struct journal **result, const char *state_dir, const char *source,
 		goto out;
 	if ((r = journal_make_dirs(j)) != E_OK || (r = journal_lock(j)) != E_OK)
 		goto out;
-	r = journal_recover(j);
+	if ((r = journal_recover(j)) == E_OK)
+		again_open(j);
 	j->passed = j->marked = mark_read(j->dir);
 out:
 	if (r != E_OK) {

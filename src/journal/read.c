@@ -55,6 +55,16 @@ int
 journal_reader_open(
     struct journal_reader **result, const char *state_dir, const char *source, uint64_t after)
 {
+	char dir[JOURNAL_PATH];
+	int r = segment_dir(state_dir, source, dir);
+
+	return r == E_OK ? journal_reader_open_dir(result, dir, source, after) : r;
+}
+
+int
+journal_reader_open_dir(
+    struct journal_reader **result, const char *dir, const char *source, uint64_t after)
+{
 	struct journal_reader *j = mem_alloc(sizeof(*j));
 	int r;
 
@@ -62,7 +72,7 @@ journal_reader_open(
 	j->after = after;
 	j->anywhere = after == 0;
 	if ((r = text_copy(j->source, sizeof(j->source), source)) != E_OK ||
-	    (r = segment_dir(state_dir, source, j->dir)) != E_OK) {
+	    (r = text_copy(j->dir, sizeof(j->dir), dir)) != E_OK) {
 		mem_free(&j);
 		return r;
 	}
@@ -524,41 +534,16 @@ journal_read(struct journal_reader *j, struct journal_record *record)
 int
 journal_reader_behind(struct journal_reader *j, uint64_t *records)
 {
-	struct segment_header header;
 	struct segment_list list;
-	struct segment_tail tail;
-	char path[JOURNAL_PATH];
-	uint64_t first, after = j->after, behind = 0;
-	int fd = -1, r;
+	uint64_t after = j->after;
+	int r;
 
 	if ((r = segment_list_read(j->dir, &list)) != E_OK)
 		return r;
-	first = list.count > 0 ? list.first[list.count - 1] : 0;
 	/* Nobody told where we are: what is stored and only kept is not waited for. */
-	if (j->anywhere && first > 0) {
+	if (j->anywhere)
 		after = mark_read(j->dir);
-		if (after < list.first[0])
-			after = list.first[0] - 1;
-	}
+	r = segments_behind(j->dir, &list, after, records);
 	segment_list_fini(&list);
-	if (first == 0)
-		goto out;
-	if ((r = segment_path(j->dir, first, path)) != E_OK)
-		return r;
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return E_SYSTEM;
-	if ((r = segment_header_load(fd, &header)) != E_OK ||
-	    (r = segment_tail_find(fd, &tail)) != E_OK)
-		goto out;
-	/* The step before the segment, if it begins with one, counts for nothing. */
-	if (tail.last > after)
-		behind = tail.last - (after >= first ? after : first - 1);
-	if (after < first && header.previous > after)
-		behind += header.previous - after;
-out:
-	if (fd >= 0)
-		close(fd);
-	if (r == E_OK)
-		*records = behind;
 	return r;
 }

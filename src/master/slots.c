@@ -149,8 +149,9 @@ slots_name(const struct slots_row *row, unsigned number, char name[SLOT_NAME])
 	if (row->many == SLOTS_CONFIGURED)
 		snprintf(name, SLOT_NAME, "%s-%u", row->name, number);
 	else
-		snprintf(name, SLOT_NAME, "%s%s", row->name,
-		    row->many == SLOTS_PER_UPSTREAM ? "-rest" : "");
+		snprintf(name, SLOT_NAME, "%s%s%s", row->name,
+		    row->many == SLOTS_PER_UPSTREAM ? "-" : "",
+		    row->many == SLOTS_PER_UPSTREAM ? role_upstream(number) : "");
 }
 
 void

@@ -145,15 +145,22 @@ try_begin(const struct store *s)
 static void
 batch_copy(struct store *s)
 {
+	/* A query of several statements takes no parameters. */
+	char *source = PQescapeLiteral(s->link.conn, s->flying.source, strlen(s->flying.source));
 	struct buf sql;
 	int r;
 
+	if (source == NULL) {
+		pg_failed(s, E_STORE, "the name of a journal cannot be put into a query");
+		return;
+	}
 	copies_list(s);
 	buf_init(&sql, SQL_MAX);
 	r = buf_printf(&sql,
 	    "SET LOCAL statement_timeout = %" PRId64 ";\n"
-	    "SELECT journal_move('%s', %" PRIu64 ", %" PRIu64 ");\n",
-	    s->setup->conf->postgres_timeout, s->flying.source, try_begin(s), try_end(s));
+	    "SELECT journal_move(%s, %" PRIu64 ", %" PRIu64 ");\n",
+	    s->setup->conf->postgres_timeout, source, try_begin(s), try_end(s));
+	PQfreemem(source);
 	for (unsigned i = 0; r == E_OK && i < s->copy_count; i++)
 		r = pg_row_copy_text(&sql, msg_desc(s->copies[i]));
 	if (r == E_OK)

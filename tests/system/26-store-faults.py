@@ -169,6 +169,8 @@ def fault_password(stage, server, rng):
 def fault_disk_full(stage, server, rng):
     if server.disk is None:
         return
+    # Of an episode that goes on, a reason that was told before is not told again.
+    wait_for(lambda: stage.gateway.ask("/api/v1/health/detailed").json["checks"]["database"]["status"] == "healthy", 20, "a store that works")
     server.disk.fill()
     wait_for(lambda: "No space left" in stage.gateway.log_path.read_text(errors="replace")[server.told:], 20, "the full disk to be told")
     hold(stage, server, 0.05)

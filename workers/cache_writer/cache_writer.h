@@ -12,6 +12,8 @@
 #include "role.h"
 #include "store.h"
 
+#define TAIL_UNKNOWN UINT64_MAX
+
 /* One journal on its way into the store. The position in the store is the truth; the reader is ahead of it by
  * what was handed over and is not answered. */
 struct tail {
@@ -24,8 +26,10 @@ struct tail {
 	bool		 more;		/* there may be records to read at once */
 	uint64_t	 position;	/* sequence of the last record stored */
 	uint64_t	 sent;		/* of the last one handed to the store */
-	uint64_t	 synced;	/* as much of the position as a power cut cannot take */
-	uint64_t	 told;		/* what the fetcher knows of that */
+	uint64_t	 synced;	/* as much of the position as a power cut cannot take; or TAIL_UNKNOWN */
+	uint64_t	 told;		/* what the fetcher knows of that; or TAIL_UNKNOWN */
+	uint64_t	 lag;		/* records not stored, as counted last */
+	bool		 lag_told;	/* it was counted once */
 	uint64_t	 skipped_base;	/* of the reader, at the position */
 	uint64_t	 skipped_counted; /* lost records behind the position that are counted already */
 	void		*listener;	/* the fetcher's peer, as long as there is one */
@@ -66,6 +70,14 @@ int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 
 /* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
 int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
+
+#define REASONS_MAX 8
+struct reasons {		/* why a store failed, as far as it was told */
+	uint64_t	 told[REASONS_MAX];	/* hashes */
+	unsigned	 count;
+};
+/* False when it was told before, or so many others were that it is not worth a line. */
+bool	 reason_is_new(struct reasons *, const char *why);
 
 #define WRITER_TAILS_MAX 64
 

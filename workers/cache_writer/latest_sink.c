@@ -5,7 +5,6 @@
  * Redis itself; a Redis that knows nothing is filled with all the journals hold. While Redis is away nothing is read and nothing held: the journal is the spool, and what it lets go of
  * meanwhile is counted and passed over.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,20 +74,9 @@ source_of(struct latest *l, const char *name)
 }
 
 static void
-journals_find(struct latest *l)
+journal_found(const char *source, void *owner)
 {
-	char path[PATH_SIZE];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s/journal", l->conf->state_dir) >= (int)sizeof(path) ||
-	    (dir = opendir(path)) == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) < SLOT_NAME &&
-		    (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
-			(void)source_of(l, entry->d_name);
-	closedir(dir);
+	(void)source_of(owner, source);
 }
 
 void
@@ -199,10 +187,11 @@ lag_count(struct latest *l)
 {
 	uint64_t lag = 0, behind;
 
+	/* What cannot be told counts as it did last. */
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next) {
-		if (s->begun != SOURCE_BEGUN || source_behind(s, &behind) != E_OK)
-			continue;
-		lag += behind;
+		if (s->begun == SOURCE_BEGUN && source_behind(s, &behind) == E_OK)
+			s->lag = behind;
+		lag += s->lag;
 	}
 	metric_set(l->stats, M_REDIS_LAG, 0, 0, lag);
 }
@@ -212,7 +201,7 @@ latest_check(void *arg)
 {
 	struct latest *l = arg;
 
-	journals_find(l);
+	journal_find(l->conf->state_dir, journal_found, l);
 	lag_count(l);
 	latest_ping(l);
 	loop_timer_set(&l->check, l->drained != NULL ? DRAIN_LOOK_MS : CHECK_MS);
@@ -339,7 +328,7 @@ latest_drain(struct latest *l, int64_t timeout_ms, void (*done)(void *), void *a
 		done(arg);
 		return;
 	}
-	journals_find(l);
+	journal_find(l->conf->state_dir, journal_found, l);
 	l->drain_until = clock_mono() + timeout_ms * CLOCK_MS;
 	l->drained = done;
 	l->drained_arg = arg;

@@ -64,6 +64,7 @@ struct latest_source {
 	struct loop_timer *work; /* of the sink */
 	uint64_t read, sent, acked;
 	uint64_t skipped;	/* of the reader, counted already */
+	uint64_t lag;		/* records not read, as counted last */
 	struct latest_source *next;
 };
 /* The next record; E_PARTIAL: none now. What cannot be read is stepped over and added to *skipped. */

@@ -17,6 +17,7 @@ tail_init(struct tail *t, const char *source, const char *prefix, const char *st
 	memset(t, 0, sizeof(*t));
 	t->state_dir = state_dir;
 	t->more = true;
+	t->synced = t->told = TAIL_UNKNOWN;
 	text_copy(t->source, sizeof(t->source), source);
 	if (snprintf(t->name, sizeof(t->name), "%s%s", prefix, t->source) >= (int)sizeof(t->name))
 		panic("journal %s: its name in the store is too long", source);
@@ -44,8 +45,8 @@ tail_place(struct tail *t, uint64_t position)
 		t->skipped_counted = 0;
 	t->position = position;
 	tail_rewind(t);
-	t->synced = 0;
-	t->told = 0;
+	t->synced = TAIL_UNKNOWN;
+	t->told = TAIL_UNKNOWN;
 	t->served = false;
 	t->placed = true;
 }

@@ -8,8 +8,6 @@
  * One request to the store is unanswered at a time; the pump asks the next one whenever there is none. Hooks only
  * note what was answered and wake the pump.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,8 +67,9 @@ struct writer {
 	struct loop_timer work;
 	struct loop_timer check;
 	struct backoff backoff;
-	int64_t failing_since; /* monotonic; 0: all is well */
-	int64_t drain_until;   /* monotonic; 0: not draining */
+	int64_t failing_since;	/* monotonic; 0: all is well */
+	struct reasons reasons; /* of this episode, told */
+	int64_t drain_until;	/* monotonic; 0: not draining */
 	struct loop_timer drain;
 };
 
@@ -97,22 +96,10 @@ tail_of(struct writer *w, const char *source)
 	return t;
 }
 
-/* Journals are found by their folders, so that one whose fetcher is gone is stored as well. */
 static void
-journals_find(struct writer *w)
+journal_found(const char *source, void *owner)
 {
-	char path[PATH_SIZE];
-	struct dirent *entry;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s/journal", w->conf->state_dir) >= (int)sizeof(path) ||
-	    (dir = opendir(path)) == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && strlen(entry->d_name) < SLOT_NAME &&
-		    (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN))
-			tail_of(w, entry->d_name);
-	closedir(dir);
+	(void)tail_of(owner, source);
 }
 
 /* An answer, or a failure, that came outside of the pump wakes it. */
@@ -135,6 +122,22 @@ on_failed(int error, const char *why, void *owner)
 	answered(w);
 }
 
+/* One line an episode, and one for each other reason that shows on the way: what was a server that restarts may have
+ * become a disk that is full. */
+static void
+store_tell(struct writer *w)
+{
+	if (w->failing_since == 0) {
+		w->failing_since = clock_mono();
+		w->reasons.count = 0;
+		(void)reason_is_new(&w->reasons, w->why);
+		log_error("store %s: %s; the journal keeps what arrives, trying again",
+		    w->kind->name, w->why);
+	} else if (reason_is_new(&w->reasons, w->why)) {
+		log_error("store %s: still not working, by now: %s", w->kind->name, w->why);
+	}
+}
+
 static void
 store_failed(struct writer *w)
 {
@@ -145,11 +148,7 @@ store_failed(struct writer *w)
 	w->asked = w->ready = NULL;
 	metric_add(w->stats, M_STORE_ERRORS, w->label, 0, 1);
 	check_store(w->stats, CHECK_DATABASE, w->error, 0, w->why);
-	if (w->failing_since == 0) {
-		log_error("store %s: %s; the journal keeps what arrives, trying again",
-		    w->kind->name, w->why);
-		w->failing_since = clock_mono();
-	}
+	store_tell(w);
 	w->kind->close(&w->store);
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
 		t->placed = false;
@@ -196,14 +195,40 @@ on_opened(void *owner)
 }
 
 static void
+fetcher_tell(struct writer *w, struct tail *t)
+{
+	if (t->listener == NULL || t->synced == TAIL_UNKNOWN || t->synced == t->told)
+		return;
+	if (w->hooks->stored(t->listener, t->synced) == E_OK)
+		t->told = t->synced;
+}
+
+static void
 on_positioned(uint64_t sequence, void *owner)
 {
 	struct writer *w = owner;
 
 	tail_place(w->asked, sequence);
-	/* Whoever committed that may have been killed before its sync. */
+	/* Whoever committed that may have been killed before its sync. Otherwise it is told before anything can fail: a
+	 * new store that takes nothing must not be believed to hold what the one before it held. */
 	w->unsynced = true;
+	if (w->kind->sync == NULL || sequence == 0) {
+		w->asked->synced = sequence;
+		fetcher_tell(w, w->asked);
+	}
 	answered(w);
+}
+
+/* Also what they know: that the store still says so is what lets kept segments go by their age. */
+static void
+fetchers_tell(struct writer *w)
+{
+	for (struct tail *t = w->tails; t != NULL; t = t->next) {
+		if (!t->placed)
+			continue;
+		t->told = TAIL_UNKNOWN;
+		fetcher_tell(w, t);
+	}
 }
 
 static void
@@ -211,6 +236,7 @@ on_checked(void *owner)
 {
 	struct writer *w = owner;
 
+	fetchers_tell(w);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
 	answered(w);
@@ -225,15 +251,6 @@ on_trimmed(bool more, void *owner)
 	answered(w);
 }
 
-static void
-fetcher_tell(struct writer *w, struct tail *t)
-{
-	if (t->listener == NULL || t->synced == t->told)
-		return;
-	if (w->hooks->stored(t->listener, t->synced) == E_OK)
-		t->told = t->synced;
-}
-
 /* Fetchers let go of what they are told is stored, so only what is on the disk for good is told. */
 static void
 store_sync(struct writer *w)
@@ -244,11 +261,10 @@ store_sync(struct writer *w)
 		return;
 	w->unsynced = false;
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (!t->placed)
-			continue;
-		t->synced = t->position;
-		fetcher_tell(w, t);
+		if (t->placed)
+			t->synced = t->position;
 	}
+	fetchers_tell(w);
 }
 
 static void
@@ -462,18 +478,33 @@ tail_unanswered(const struct writer *w, const struct tail *t)
 	       (w->ready == t ? w->ready_batch.rows : 0);
 }
 
-/* What cannot be told leaves the last figure: a lag of 0 would say that all is stored. */
+/* Of one journal; where it cannot be told, as told last. False: never told, and it will be in a moment. */
+static bool
+tail_lag(const struct writer *w, struct tail *t, uint64_t *lag)
+{
+	uint64_t behind;
+
+	if (w->store != NULL && w->failing_since == 0 && !t->placed) {
+		if (!t->lag_told)
+			return false;
+	} else if (tail_behind(t, &behind) == E_OK) {
+		t->lag = behind + tail_unanswered(w, t);
+		t->lag_told = true;
+	}
+	*lag = t->lag;
+	return true;
+}
+
+/* A lag of 0 would say that all is stored. One journal that cannot be read must not hide the others' lag. */
 static void
 lag_count(struct writer *w)
 {
-	uint64_t lag = 0, behind;
+	uint64_t lag = 0, one = 0;
 
 	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (w->store != NULL && w->failing_since == 0 && !t->placed)
+		if (!tail_lag(w, t, &one))
 			return;
-		if (tail_behind(t, &behind) != E_OK)
-			return;
-		lag += behind + tail_unanswered(w, t);
+		lag += one;
 	}
 	metric_set(w->stats, M_JOURNAL_LAG, 0, 0, lag);
 }
@@ -485,7 +516,7 @@ writer_check(void *arg)
 	struct writer *w = arg;
 
 	loop_timer_set(&w->check, CHECK_MS);
-	journals_find(w);
+	journal_find(w->conf->state_dir, journal_found, w);
 	writer_begin(w, "checking and forcing to disk");
 	if (w->store != NULL && w->failing_since == 0)
 		w->check_due = w->unanswered != COMMIT; /* which is a round trip itself */
@@ -600,7 +631,7 @@ writer_listen(struct writer *w, const char *source, void *listener)
 	if (t == NULL)
 		return;
 	t->listener = listener;
-	t->told = 0;
+	t->told = TAIL_UNKNOWN;
 	if (t->placed)
 		fetcher_tell(w, t);
 	writer_ring(w);
@@ -629,7 +660,7 @@ writer_drain(struct writer *w, int64_t timeout_ms)
 {
 	int64_t wait_ms = timeout_ms * DRAIN_SHARE / 100;
 
-	journals_find(w);
+	journal_find(w->conf->state_dir, journal_found, w);
 	writer_look(w);
 	w->drain_until = clock_mono() + wait_ms * CLOCK_MS;
 	loop_timer_set(&w->drain, wait_ms);

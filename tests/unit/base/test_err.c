@@ -62,6 +62,18 @@ Test(role, slots_belong_to_their_role)
 	cr_expect_str_eq(role_name((enum role)0), "?");
 }
 
+Test(role, a_journal_is_that_of_a_slot_by_its_whole_name)
+{
+	cr_expect(role_is_fetcher_slot("fetcher-rest"));
+	cr_expect(!role_is_fetcher_slot("fetcher-rest.bak"));
+	cr_expect(!role_is_fetcher_slot("fetcher-rest-old"));
+	cr_expect(!role_is_fetcher_slot("fetcher-res"));
+	cr_expect(!role_is_fetcher_slot("fetcher-"));
+	cr_expect(!role_is_fetcher_slot("fetcher"));
+	cr_expect(!role_is_fetcher_slot("http-0"));
+	cr_expect(!role_is_fetcher_slot(""));
+}
+
 Test(role, links_hold_in_both_directions)
 {
 	cr_expect(role_is_linked(ROLE_HTTP, ROLE_FETCHER));

@@ -17,7 +17,8 @@ struct fake_disk fake_disk;
 static int
 fake_fail(struct store *store, int error)
 {
-	store->setup->hooks->failed(error, "told to fail", store->setup->owner);
+	store->setup->hooks->failed(
+	    error, fake_disk.why != NULL ? fake_disk.why : "told to fail", store->setup->owner);
 	return error;
 }
 

@@ -11,6 +11,7 @@ struct scene {
 	struct stats stats;
 	struct writer *writer;
 	uint64_t told; /* to the listener */
+	int tells;     /* how often it was told */
 	int refusals;  /* how often telling fails first */
 	bool drained;
 };
@@ -28,6 +29,7 @@ scene_stored(void *listener, uint64_t sequence)
 	}
 	cr_expect_leq(sequence, fake_disk.durable, "told before it was synced");
 	s->told = sequence;
+	s->tells++;
 	return E_OK;
 }
 
@@ -107,9 +109,32 @@ Test(writer, finds_journals_that_appear_later)
 	struct journal *j;
 
 	scene_open();
-	j = help_journal("fetcher-stocks");
+	j = help_journal(SOURCE);
 	help_append(j, 1, 3);
 	UNTIL(fake_disk.row_count == 3);
+	journal_close(&j);
+}
+
+/* Its records are stored already, under the name they came by. */
+Test(writer, a_copy_of_a_journal_is_not_stored_again)
+{
+	static const char *const names[] = { "fetcher-rest.bak", "fetcher-rest-old", "fetcher",
+		"fetcher-rest2", "fetcher-", "operator's" };
+	struct journal *j = help_journal(SOURCE);
+	char command[256];
+
+	help_append(j, 1, 10);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(command, sizeof(command), "cp -a %s/journal/" SOURCE " \"%s/journal/%s\"",
+		    help_dir, help_dir, names[i]);
+		cr_assert_eq(system(command), 0);
+	}
+	scene_open();
+	UNTIL(fake_disk.row_count >= 10);
+	help_append(j, 11, 20);
+	UNTIL(fake_disk.row_count >= 20 && metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 0);
+	cr_expect_eq(fake_disk.row_count, 20);
+	cr_expect_str_eq(fake_disk.positions[1].source, "", "nobody else was asked for");
 	journal_close(&j);
 }
 
@@ -133,6 +158,42 @@ Test(writer, tells_the_fetcher_of_the_journal_how_far_it_is_stored)
 	UNTIL(fake_disk.durable == last + 1);
 	writer_listen(scene.writer, SOURCE, &scene);
 	cr_expect_eq(scene.told, last + 1, "a new channel is told at once");
+	journal_close(&j);
+}
+
+Test(writer, repeats_what_it_told_as_long_as_the_store_answers)
+{
+	struct journal *j = help_journal(SOURCE);
+	uint64_t last = help_append(j, 1, 10);
+	int tells;
+
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.told == last);
+	tells = scene.tells;
+	UNTIL(scene.tells >= tells + 2);
+	cr_expect_eq(scene.told, last);
+	fake_disk.fail_check = true;
+	fake_disk.open_error = E_STORE;
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 1);
+	tells = scene.tells;
+	UNTIL(metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0) >= 3);
+	cr_expect_eq(scene.tells, tells, "the store says nothing");
+	journal_close(&j);
+}
+
+/* The fetcher may know better from the store before it. */
+Test(writer, an_empty_store_is_told_as_such)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	help_append(j, 1, 10);
+	fake_disk.fail_commit = true;
+	scene.told = 4711;
+	scene_open();
+	writer_listen(scene.writer, SOURCE, &scene);
+	UNTIL(scene.tells > 0);
+	cr_expect_eq(scene.told, 0);
 	journal_close(&j);
 }
 
@@ -196,6 +257,37 @@ Test(writer, is_red_while_the_store_fails_and_stores_everything_once_it_is_back)
 	journal_close(&j);
 }
 
+static uint64_t
+errors_metric(void)
+{
+	return metric_read(scene.page, M_STORE_ERRORS, LABEL(store, SQLITE), 0);
+}
+
+/* The server restarted, and comes back with a full disk. */
+Test(writer, tells_each_reason_of_an_episode_once)
+{
+	struct journal *j = help_journal(SOURCE);
+	static struct log_ring ring;
+	uint64_t errors;
+
+	scene_open();
+	log_keep(&ring);
+	fake_disk.fail_commit = true;
+	fake_disk.why = "it restarts";
+	help_append(j, 1, 5);
+	writer_ring(scene.writer);
+	UNTIL(errors_metric() >= 2);
+	cr_expect_eq(ring.next, 1);
+	fake_disk.why = "its disk is full";
+	errors = errors_metric();
+	UNTIL(errors_metric() >= errors + 2);
+	cr_expect_eq(ring.next, 2, "the new reason, once");
+	fake_disk.fail_commit = false;
+	UNTIL(fake_disk.row_count == 5 && scene.page->checks[CHECK_DATABASE].error == E_OK);
+	log_keep(NULL);
+	journal_close(&j);
+}
+
 Test(writer, starts_with_a_store_that_is_down_and_counts_what_waits)
 {
 	struct journal *j = help_journal(SOURCE);
@@ -212,6 +304,24 @@ Test(writer, starts_with_a_store_that_is_down_and_counts_what_waits)
 	fake_disk.open_error = E_OK;
 	UNTIL(metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 0);
 	cr_expect_eq(fake_disk.row_count, 37);
+	journal_close(&j);
+}
+
+/* Its folder cannot be opened: a file is in its place. */
+Test(writer, a_journal_that_cannot_be_read_does_not_hide_the_lag_of_another)
+{
+	struct journal *j = help_journal(SOURCE);
+	char command[128];
+
+	snprintf(command, sizeof(command), "touch %s/journal/fetcher-stocks", help_dir);
+	cr_assert_eq(system(command), 0);
+	help_append(j, 1, 30);
+	scene_open();
+	writer_listen(scene.writer, "fetcher-stocks", &scene);
+	UNTIL(fake_disk.row_count == 30);
+	fake_disk.fail_begin = true;
+	help_append(j, 31, 37);
+	UNTIL(metric_read(scene.page, M_JOURNAL_LAG, 0, 0) == 7);
 	journal_close(&j);
 }
 
@@ -247,6 +357,7 @@ Test(writer, drains_what_is_in_the_journals_and_says_so)
 	scene_open();
 	help_append(j, 1, 5000);
 	k = help_journal("fetcher-stocks");
+	writer_listen(scene.writer, "fetcher-stocks", &scene);
 	help_append(k, 1, 500);
 	writer_drain(scene.writer, 20000);
 	UNTIL(scene.drained);

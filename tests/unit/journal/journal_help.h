@@ -180,4 +180,22 @@ help_file_write(const char *path, const uint8_t *bytes, size_t len)
 	fclose(f);
 }
 
+/* Rewrites the header of the last segment as another boot of the machine would have made it. */
+static inline void
+help_pretend_other_boot(void)
+{
+	struct segment_header header;
+	uint8_t *bytes;
+	char path[JOURNAL_PATH];
+	size_t len;
+
+	help_segment(help_segment_count() - 1, path);
+	bytes = help_file_read(path, &len);
+	cr_assert_eq(segment_header_read(bytes, &header), E_OK);
+	header.boot[0] ^= 0xff;
+	segment_header_write(&header, bytes);
+	help_file_write(path, bytes, len);
+	mem_free(&bytes);
+}
+
 #endif /* JOURNAL_HELP_H */

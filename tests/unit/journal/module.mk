@@ -1,7 +1,7 @@
 # Unit tests of journal.
 check_PROGRAMS += test_journal
 TESTS += test_journal
-test_journal_SOURCES = tests/unit/journal/test_append.c tests/unit/journal/test_read.c tests/unit/journal/test_scan.c tests/unit/journal/test_keep.c \
+test_journal_SOURCES = tests/unit/journal/test_append.c tests/unit/journal/test_read.c tests/unit/journal/test_scan.c tests/unit/journal/test_keep.c tests/unit/journal/test_again.c \
 	tests/unit/journal/test_kill.c tests/unit/journal/test_sync.c tests/unit/journal/journal_help.h
 test_journal_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/journal
 test_journal_CFLAGS = $(TEST_CFLAGS)

@@ -300,24 +300,6 @@ Test(append, a_state_directory_that_is_not_there_is_an_error)
 	cr_expect_null(j);
 }
 
-/* Rewrites the header of the last segment as another boot of the machine would have made it. */
-static void
-pretend_other_boot(void)
-{
-	struct segment_header header;
-	uint8_t *bytes;
-	char path[JOURNAL_PATH];
-	size_t len;
-
-	help_segment(help_segment_count() - 1, path);
-	bytes = help_file_read(path, &len);
-	cr_assert_eq(segment_header_read(bytes, &header), E_OK);
-	header.boot[0] ^= 0xff;
-	segment_header_write(&header, bytes);
-	help_file_write(path, bytes, len);
-	mem_free(&bytes);
-}
-
 Test(append, after_a_restart_of_the_machine_no_sequence_is_given_twice)
 {
 	struct journal *j = help_open(&help_roomy);
@@ -327,7 +309,7 @@ Test(append, after_a_restart_of_the_machine_no_sequence_is_given_twice)
 	for (uint64_t id = 1; id <= 10; id++)
 		help_expect_trade(reader, id);
 	journal_close(&j);
-	pretend_other_boot();
+	help_pretend_other_boot();
 	j = help_open(&help_roomy);
 	cr_expect_eq(journal_last(j), last);
 	cr_expect_geq(
@@ -350,7 +332,8 @@ Test(append, a_store_that_knows_more_than_the_journal_is_not_given_its_sequences
 
 	journal_passed(j, stored);
 	cr_expect_gt(help_append(j, 11, 1), stored);
-	help_expect_trade(reader, 11);
+	for (uint64_t id = 1; id <= 11; id++)
+		help_expect_trade(reader, id);
 	cr_expect_eq(journal_reader_skipped(reader), 0);
 	journal_reader_close(&reader);
 	journal_close(&j);
@@ -369,6 +352,30 @@ Test(append, a_journal_whose_folder_was_removed_begins_anew_beyond_what_was_give
 	cr_expect_gt(help_append(j, 11, 1), last);
 	help_expect_trade(reader, 11);
 	journal_reader_close(&reader);
+	journal_close(&j);
+}
+
+Test(append, segments_left_when_the_one_in_use_was_removed_count_and_go_once_stored)
+{
+	const struct journal_limits small = { .segment_bytes = 4096, .max_bytes = 1 << 20 };
+	struct journal *j = help_open(&small);
+	size_t segments;
+	uint64_t bytes, used;
+	char path[JOURNAL_PATH];
+
+	help_append(j, 1, 200);
+	bytes = journal_bytes(j);
+	used = j->size;
+	segments = help_segment_count();
+	cr_assert_gt(segments, 2);
+	help_segment(segments - 1, path);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(journal_sync(j), E_OK);
+	cr_expect_eq(journal_bytes(j), bytes - used + SEGMENT_HEADER);
+	cr_expect_eq(help_segment_count(), segments);
+	journal_passed(j, help_append(j, 201, 1));
+	cr_expect_eq(help_segment_count(), 1);
+	cr_expect_eq(journal_bytes(j), j->size);
 	journal_close(&j);
 }
 

@@ -133,7 +133,27 @@ Test(keep, by_age_nothing_goes_before_the_store_spoke)
 	journal_close(&j);
 }
 
-Test(keep, time_lets_them_go_without_a_word_of_the_store)
+/* The primary is gone for long, the replica that takes over is behind. */
+Test(keep, nothing_expires_while_the_store_is_away)
+{
+	const int64_t now = clock_wall(), mono = clock_mono();
+	struct journal *j = help_open(&a_minute);
+	uint64_t last = help_append(j, 1, 100);
+	size_t segments = help_segment_count();
+
+	journal_passed(j, last);
+	clock_fake(now + 3600 * CLOCK_SEC, mono + 3600 * CLOCK_SEC);
+	journal_prune(j);
+	cr_expect_eq(help_segment_count(), segments);
+	journal_passed(j, last - 50);
+	cr_expect_leq(lowest(), last - 49, "what the replica lacks is there");
+	journal_passed(j, last);
+	cr_expect_eq(help_segment_count(), 1, "the store is back, and has it all");
+	clock_real();
+	journal_close(&j);
+}
+
+Test(keep, time_lets_them_go_once_the_store_has_them)
 {
 	int64_t now = clock_wall();
 	struct journal *j = help_open(&a_minute);

@@ -49,6 +49,62 @@ Test(read, starts_behind_any_position)
 	journal_close(&j);
 }
 
+static uint64_t
+behind(uint64_t after)
+{
+	struct journal_reader *reader = help_reader(after);
+	uint64_t count = UINT64_MAX;
+
+	cr_expect_eq(journal_reader_behind(reader, &count), E_OK);
+	journal_reader_close(&reader);
+	return count;
+}
+
+/* The machine was restarted twice while the store was away. */
+Test(read, a_step_is_not_counted_as_records_that_wait)
+{
+	const struct journal_limits small = { .segment_bytes = 4096, .max_bytes = 1 << 30 };
+	struct journal *j = help_open(&small);
+	uint64_t last = help_append(j, 1, 200);
+
+	for (int boot = 0; boot < 2; boot++) {
+		journal_close(&j);
+		help_pretend_other_boot();
+		j = help_open(&small);
+		help_append(j, 1000, 100);
+	}
+	cr_expect_eq(behind(last - 150), 350);
+	cr_expect_eq(behind(last), 200);
+	cr_expect_eq(behind(last + 1), 200, "in the step");
+	cr_expect_eq(behind(journal_last(j) - 60), 60);
+	cr_expect_eq(behind(journal_last(j)), 0);
+	journal_close(&j);
+}
+
+Test(read, a_bad_header_does_not_hide_what_waits)
+{
+	const struct journal_limits small = { .segment_bytes = 4096, .max_bytes = 1 << 30 };
+	struct journal *j = help_open(&small);
+	uint64_t last = help_append(j, 1, 200);
+	const size_t segments = help_segment_count();
+	const size_t bad[] = { 1, segments - 1 };
+	char path[JOURNAL_PATH];
+
+	cr_assert_gt(segments, 3);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint8_t *bytes;
+		size_t len;
+
+		help_segment(bad[i], path);
+		bytes = help_file_read(path, &len);
+		bytes[20] ^= 0xff;
+		help_file_write(path, bytes, len);
+		mem_free(&bytes);
+		cr_expect_eq(behind(last - 190), 190);
+	}
+	journal_close(&j);
+}
+
 Test(read, every_field_comes_back_as_it_went)
 {
 	struct journal *j = help_open(&help_roomy);

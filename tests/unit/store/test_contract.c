@@ -45,6 +45,19 @@ CASE(rows_and_position_are_there_after_commit)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "13");
 }
 
+CASE(a_source_may_have_any_name)
+{
+	static const char odd[] = "operator's \\ \"fetcher\"; --";
+	struct store *store = help_open();
+
+	help_store(store, odd, 1, 3);
+	help_store(store, odd, 4, 5);
+	help_store(store, SOURCE, 1, 2);
+	cr_expect_eq(position_of(store, odd), 5);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "7");
+}
+
 CASE(values_are_kept_as_they_came_and_what_was_not_sent_is_null)
 {
 	struct journal_record record = help_trade(UINT64_C(1763906487000001));
