@@ -5,6 +5,7 @@
  *
  *   final      received later than `final_after` behind the interval's end: for good
  *   not final  as long as it is younger than `fresh`
+ *   future     received later than now, by a clock that was ahead: never, as nobody knows when that was
  *   adjusted   (stock bars that are not raw) besides that until the next midnight in New York, as splits and
  *              dividends change all earlier rows with a trading day; and void when a later call of the same day
  *              gave another value for a row of an earlier day
