@@ -55,6 +55,7 @@ struct history_question {
 	bool		 start_is_asked;
 	uint64_t	 skip;		/* rows of the first instant that were given before */
 	size_t		 limit;		/* 1 to HISTORY_ROWS_MAX */
+	bool		 is_market;	/* upstream is the market: what a recording said is no answer */
 	enum hours	 hours;		/* stocks, intraday: only rows within these */
 	int64_t		 now_ns, fresh_ns, final_after_ns;
 	int64_t		 wait_ms;
