@@ -5,6 +5,7 @@
  *
  *   final      received later than `final_after` behind the interval's end: for good
  *   not final  as long as it is younger than `fresh`
+ *   future     received later than now, by a clock that was ahead: never, as nobody knows when that was
  *   adjusted   (stock bars that are not raw) besides that until the next midnight in New York, as splits and
  *              dividends change all earlier rows with a trading day; and void when a later call of the same day
  *              gave another value for a row of an earlier day
@@ -54,6 +55,7 @@ struct history_question {
 	bool		 start_is_asked;
 	uint64_t	 skip;		/* rows of the first instant that were given before */
 	size_t		 limit;		/* 1 to HISTORY_ROWS_MAX */
+	bool		 is_market;	/* upstream is the market: what a recording said is no answer */
 	enum hours	 hours;		/* stocks, intraday: only rows within these */
 	int64_t		 now_ns, fresh_ns, final_after_ns;
 	int64_t		 wait_ms;

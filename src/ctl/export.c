@@ -2,7 +2,8 @@
  *
  * The same thing is often received again: a bar that was revised, a trade that was still the latest one. Rows come
  * ordered so that these stand together, the newest last, and lines are held back until another thing begins. Things
- * that were received at the same instant are of one answer, so each of them counts.
+ * that were received at the same instant are of one answer, so each of them counts. What a recording said is older
+ * than anything the market did.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -138,8 +139,10 @@ query_make(const struct export *e, struct buf *sql, struct shelf_param *params, 
 		r = buf_printf(sql, "%s%s$%zu", n > 1 ? " AND " : "", all[i].where, n);
 	}
 	if (r == E_OK)
-		r = buf_printf(sql, "%s ORDER BY %s, received, journal_source, journal_sequence%c",
-		    e->kind->where, e->kind->same, '\0');
+		r = buf_printf(sql,
+		    "%s ORDER BY %s, CASE source WHEN %d THEN 0 ELSE 1 END, received, "
+		    "journal_source, journal_sequence%c",
+		    e->kind->where, e->kind->same, SOURCE_REPLAY, '\0');
 	*count = n;
 	return r;
 }

@@ -27,7 +27,8 @@
 #define SQL_MAX	    2048
 
 /* $1-$5 name the series, $6 and $7 are a range, $8 a call's received time or a length, $9 the limit. {T}, {F} and {A}
- * become an equation, or IS NULL, which an index knows better than IS NOT DISTINCT FROM. */
+ * become an equation, or IS NULL, which an index knows better than IS NOT DISTINCT FROM. {S} leaves recordings out, whose
+ * rows are then no call's. */
 #define BARS_OF                                                                                    \
 	" FROM bars WHERE part = 0 AND symbol = $1 AND {T} AND {F} AND {A} AND event BETWEEN $6 "  \
 	"AND $7 "
@@ -40,7 +41,8 @@ static const char *const queries[QUERIES] = {
 	[QUERY_COVERS] =
 	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = $1 AND what = $2 "
 	    "AND "
-	    "{T} AND {F} AND {A} AND \"end\" >= $6 AND start <= $7 ORDER BY received DESC LIMIT $9",
+	    "{T} AND {F} AND {A} AND {S} AND \"end\" >= $6 AND start <= $7 ORDER BY received DESC "
+	    "LIMIT $9",
 	[QUERY_VOID] =
 	    "SELECT a.received, b.received FROM bars a JOIN bars b ON b.part = 0 AND b.symbol = "
 	    "a.symbol AND b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
@@ -66,6 +68,8 @@ static const char *const queries[QUERIES] = {
 	[QUERY_TRADES] = "SELECT " TRADE_COLUMNS TRADES_OF UP,
 	[QUERY_TRADES_DOWN] = "SELECT " TRADE_COLUMNS TRADES_OF DOWN,
 };
+
+_Static_assert(SOURCE_REPLAY == 4, "as {S} has it");
 
 struct pg_reading {
 	struct reading base; /* first */
@@ -164,21 +168,23 @@ pg_done(struct reading *base, int error)
 
 /* The statement with what is null of this series written out. */
 static void
-pg_write(const struct history_series *of, const char *from, char out[SQL_MAX])
+pg_write(const struct history_question *q, const char *from, char out[SQL_MAX])
 {
+	const struct history_series *of = &q->series;
 	const struct {
 		const char *mark, *value, *equal, *null;
 	} marks[] = {
 		{ "{T}", of->timeframe, "timeframe = $3", "timeframe IS NULL" },
 		{ "{F}", of->feed, "feed = $4", "feed IS NULL" },
 		{ "{A}", of->adjustment, "adjustment = $5", "adjustment IS NULL" },
+		{ "{S}", q->is_market ? "yes" : "", "source <> 4", "true" },
 	};
 	size_t used = 0, len;
 	const char *put;
 
 	while (*from != '\0' && used + 64 < SQL_MAX) {
 		put = NULL;
-		for (size_t i = 0; *from == '{' && i < 3; i++)
+		for (size_t i = 0; *from == '{' && i < sizeof(marks) / sizeof(marks[0]); i++)
 			if (strncmp(from, marks[i].mark, 3) == 0)
 				put = marks[i].value[0] != '\0' ? marks[i].equal : marks[i].null;
 		if (put == NULL) {
@@ -208,7 +214,7 @@ pg_send(struct pg_reading *s, enum query which, const int64_t args[3], uint64_t 
 	static const int lengths[ARGS] = { 0, 8, 0, 0, 0, 8, 8, 8, 8 };
 	char sql[SQL_MAX];
 
-	pg_write(of, queries[which], sql);
+	pg_write(&s->base.in_hand->question, queries[which], sql);
 	if (PQsendQueryParams(s->conn, sql, ARGS, types, values, lengths, formats, 1) == 1)
 		return E_OK;
 	return pg_say(s, PQerrorMessage(s->conn));

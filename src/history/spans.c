@@ -6,6 +6,9 @@
 #include "mem.h"
 #include "symbol.h"
 
+/* As two processors' readings of one clock may, and two machines' that are kept in time. */
+#define CLOCKS_DIFFER_NS CLOCK_SEC
+
 void
 spans_init(struct spans *s, int64_t start, int64_t end)
 {
@@ -155,6 +158,9 @@ cover_trusted(const struct history_question *q, const struct cover *c, int64_t v
 {
 	int64_t final = c->received - q->final_after_ns - timeframe_ns(q->series.timeframe);
 
+	/* Received by a clock that was ahead: nobody knows when. */
+	if (c->received > q->now_ns + CLOCKS_DIFFER_NS)
+		return INT64_MIN;
 	if (series_is_adjusted(&q->series) &&
 	    (q->now_ns >= midnight_after(c->received) || c->received < void_before))
 		return INT64_MIN;

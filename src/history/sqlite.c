@@ -12,7 +12,8 @@
 #define PROGRESS_STEPS 2000 /* of SQLite's machine, some ten microseconds */
 #define CACHE_KIB      "-4000"
 
-/* ?1-?5 name the series, ?6 and ?7 are a range, ?8 a call's received time or a length. */
+/* ?1-?5 name the series, ?6 and ?7 are a range, ?8 a call's received time or a length, ?9 a source whose calls
+ * do not count. */
 #define BARS_OF                                                                                    \
 	" FROM bars INDEXED BY bars_series WHERE part = 0 AND symbol = ?1 AND timeframe IS ?3 "    \
 	"AND "                                                                                     \
@@ -30,7 +31,8 @@
 static const char *const queries[QUERIES] = {
 	[QUERY_COVERS] =
 	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = ?1 AND "
-	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND "
+	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND source <> ?9 "
+	    "AND "
 	    "\"end\" >= ?6 AND start <= ?7 ORDER BY received DESC",
 	/* Calls since midnight (?6) that gave another value for a row of before it than the ones before them. */
 	[QUERY_VOID] =
@@ -168,6 +170,7 @@ statement_ready(struct sqlite_reading *s, enum query which, const int64_t args[3
 	(void)bind_text(stmt, 5, of->adjustment);
 	for (int i = 0; i < 3; i++)
 		(void)sqlite3_bind_int64(stmt, 6 + i, args[i]);
+	(void)sqlite3_bind_int64(stmt, 9, s->base.in_hand->question.is_market ? SOURCE_REPLAY : 0);
 	return SQLITE_OK;
 }
 

@@ -8,7 +8,8 @@
  * its last instant counts only when the next page begins behind it. An instant that was cut stays uncovered; whoever
  * needs it asks for that instant alone and gets it whole.
  *
- * The end is clipped to what was over when it was received.
+ * The end is clipped to what was over when it was received, by upstream's clock; where that is not known nothing is
+ * claimed.
  */
 #include <string.h>
 

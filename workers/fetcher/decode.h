@@ -44,7 +44,7 @@ struct decode {
 	enum shape	 shape;
 	enum source	 source;
 	int64_t		 received;
-	int64_t		 seen;			/* the upstream's own time then: a recording's stands still */
+	int64_t		 seen;			/* the upstream's own time then: a recording's stands still; 0: not known */
 	const char	*feed, *timeframe, *adjustment;
 	bool		 descending;		/* bars: the order asked of the upstream */
 	int64_t		 start, end;		/* bars: asked range, both inclusive; 0 is open */

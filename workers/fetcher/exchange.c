@@ -86,8 +86,20 @@ exchange_forget_headers(struct exchange *c)
 {
 	c->rate_limit = c->rate_remaining = c->rate_reset = -1;
 	c->is_replay = false;
-	c->replay_ns = 0;
+	c->replay_ns = c->date_ns = 0;
 	c->request_id[0] = '\0';
+}
+
+static void
+header_date(struct exchange *c, const char *line, size_t len)
+{
+	char text[64];
+	time_t date;
+
+	if (header_value(line, len, "Date", text, sizeof(text)) == NULL)
+		return;
+	date = c->upstream->curl->getdate(text, NULL);
+	c->date_ns = date > 0 && date < INT64_MAX / CLOCK_SEC ? date * CLOCK_SEC : 0;
 }
 
 static size_t
@@ -105,6 +117,7 @@ exchange_on_header(char *line, size_t one, size_t len, void *owner)
 	if (header_value(line, len, "X-Opitios-Replay", text, sizeof(text)) != NULL)
 		c->is_replay = true;
 	header_number(line, len, "X-Opitios-Replay-Clock", &c->replay_ns);
+	header_date(c, line, len);
 	if (header_value(line, len, "X-Request-ID", text, sizeof(text)) != NULL &&
 	    text_is_printable(text, strlen(text)))
 		text_copy(c->request_id, sizeof(c->request_id), text);

@@ -30,6 +30,7 @@ struct exchange {			/* the upstream's until `done` was called, and that turn ove
 	int64_t		 rate_limit, rate_remaining, rate_reset; /* headers; -1: not sent */
 	bool		 is_replay;
 	int64_t		 replay_ns;	/* what its clock shows; 0: it did not say */
+	int64_t		 date_ns;	/* upstream's clock when it answered, a second exact; 0: it did not say */
 	int64_t		 started_ns, received_ns;	/* wall clock */
 	int64_t		 latency_ns;
 	unsigned	 sent;		/* requests put on the wire: more than one when a kept connection had died */

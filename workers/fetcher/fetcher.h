@@ -35,6 +35,7 @@ struct fetcher {
 	uint64_t	 counted[LABEL_kind_COUNT];	/* records that the journal keeps, as far as the metric knows */
 	bool		 lost;		/* something gathered since the last page began was not kept */
 	bool		 refusing;	/* of what is gathered, something cannot be kept */
+	bool		 clock_is_off;	/* ours and upstream's differ, or it does not tell its own */
 	bool		 has_key;
 	bool		 draining;
 	struct budget_mark *marks;

@@ -11,7 +11,7 @@
 #include "loop.h"
 
 #define LIBCURL_FUNCTIONS(X)                                                                       \
-	X(global_init) X(global_cleanup) X(easy_init) X(easy_cleanup) X(easy_setopt)              \
+	X(getdate) X(global_init) X(global_cleanup) X(easy_init) X(easy_cleanup) X(easy_setopt)              \
 	X(easy_getinfo) X(easy_strerror) X(multi_init) X(multi_cleanup)                           \
 	 X(multi_setopt) X(multi_assign) X(multi_add_handle)                      \
 	X(multi_remove_handle) X(multi_info_read) X(multi_socket_action)

@@ -17,6 +17,8 @@
 #define RETRY_CEILING_MS 10000
 /* A body of this size leaves memory behind that is worth giving back. */
 #define BIG_BODY (256 * 1024)
+/* Further apart than that, and one of two clocks is wrong. */
+#define CLOCKS_APART_NS (5 * CLOCK_SEC)
 
 static void
 settle_budget(struct fetcher *f, struct exchange *c)
@@ -182,6 +184,43 @@ settle_source(const struct endpoint_row *row, const struct exchange *c)
 	return shape_is_rows(row->shape) ? SOURCE_HISTORY : SOURCE_LATEST;
 }
 
+/* Of an episode once. */
+static void
+settle_tell_clock(struct fetcher *f, const struct exchange *c, int64_t ahead, bool agree)
+{
+	if (agree && f->clock_is_off)
+		log_info("clock: this machine's agrees with upstream's again");
+	else if (!agree && !f->clock_is_off && c->date_ns == 0)
+		log_warn_of(LOG_ABOUT(.endpoint = c->row->name),
+		    "upstream %s: its answer has no Date: no range counts as complete without one",
+		    c->row->name);
+	else if (!agree && !f->clock_is_off)
+		log_error_of(LOG_ABOUT(.endpoint = c->row->name),
+		    "clock: this machine's is %" PRId64
+		    " s %s upstream's: no range counts as complete until they agree; set it, by "
+		    "NTP",
+		    (ahead < 0 ? -ahead : ahead) / CLOCK_SEC, ahead < 0 ? "behind" : "ahead of");
+	f->clock_is_off = !agree;
+}
+
+/* A clock that is ahead of the market's would make what has yet to come complete and final. So what was over when it
+ * was received is told by upstream's clock, and only where ours agrees with it: it is ours by which a store tells later
+ * how old all this is. An answer out of a cache on the way has the date it was made at, and says nothing then. */
+static int64_t
+settle_seen(struct fetcher *f, const struct exchange *c)
+{
+	int64_t ahead = c->received_ns - c->date_ns;
+	bool agree = c->date_ns != 0 && ahead >= -CLOCKS_APART_NS &&
+		     ahead <= CLOCKS_APART_NS + c->latency_ns;
+
+	if (c->is_replay)
+		return c->replay_ns;
+	settle_tell_clock(f, c, ahead, agree);
+	if (!agree)
+		return 0;
+	return ahead > 0 ? c->date_ns : c->received_ns;
+}
+
 static void
 settle_body(struct batch *b, const struct body *body, struct exchange *c)
 {
@@ -190,7 +229,7 @@ settle_body(struct batch *b, const struct body *body, struct exchange *c)
 		.shape = b->row->shape,
 		.source = settle_source(b->row, c),
 		.received = c->received_ns,
-		.seen = c->is_replay ? c->replay_ns : c->received_ns,
+		.seen = settle_seen(b->fetcher, c),
 		.feed = b->feed,
 		.timeframe = first->timeframe,
 		.adjustment = first->adjustment,

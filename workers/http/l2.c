@@ -278,11 +278,10 @@ l2_close(struct l2 **lp)
 	mem_free(lp);
 }
 
-/* What a recording said is not the market's: nobody whose own upstream is the market may show it. */
-static bool
-upstream_is_market(const struct l2 *l)
+bool
+upstream_is_market(const struct proc *p)
 {
-	const struct board *b = l->proc->stats.all;
+	const struct board *b = p->stats.all;
 
 	return b != NULL && strstr(b->upstream, MARKET_HOST) != NULL;
 }
@@ -300,7 +299,7 @@ value_mismatch(const struct l2 *l, const struct ask *a, const union msg_any *v)
 		return "it is of another symbol";
 	if (strcmp(is_quote ? q->feed : t->feed, a->fetch.feed) != 0)
 		return "it is of another feed";
-	if ((is_quote ? q->source : t->source) == SOURCE_REPLAY && upstream_is_market(l))
+	if ((is_quote ? q->source : t->source) == SOURCE_REPLAY && upstream_is_market(l->proc))
 		return "it is of a recording";
 	return NULL;
 }

@@ -157,6 +157,8 @@ void		 l2_close(struct l2 **);
 /* E_OK: lookup_after_l2 is called, never from within. Otherwise it is not asked now. */
 int		 l2_join(struct l2 *, const struct ask *, struct waiter *) MUST_CHECK;
 void		 l2_leave(struct waiter *);
+/* What a recording said is not the market's: nobody whose own upstream is the market may show it. */
+bool		 upstream_is_market(const struct proc *);
 
 struct lookup {
 	struct proc		*proc;

@@ -345,10 +345,14 @@ range_count(const struct range *r, const struct history_answer *a)
 	metric_observe(s, M_HISTORY_DURATION, store, clock_mono() - r->asked_ns);
 }
 
+/* In an instant of which rows were given, by a page before or a moment ago, there is something. */
 static void
 range_prove(struct range *r, int64_t from, int64_t to)
 {
-	if (r->proven_count == sizeof(r->proven) / sizeof(r->proven[0]))
+	if (r->skip > 0)
+		from += r->down ? -1 : 1;
+	if ((r->down ? from < to : from > to) ||
+	    r->proven_count == sizeof(r->proven) / sizeof(r->proven[0]))
 		return;
 	r->proven[r->proven_count].start = r->down ? to : from;
 	r->proven[r->proven_count++].end = r->down ? from : to;
@@ -428,6 +432,7 @@ range_ask_store(struct range *r)
 		.skip = r->skip,
 		.limit = r->limit > r->count ? r->limit - r->count : 1,
 		.hours = r->ask.hours,
+		.is_market = upstream_is_market(r->asker.worker->proc),
 		.now_ns = clock_wall(),
 		.fresh_ns = lookup_fresh(range_lookup(r), &r->ask),
 		.final_after_ns = conf->history_final_after * CLOCK_MS,

@@ -112,6 +112,21 @@ gaps_write(struct range *r, struct json *j)
 	json_array_close(j);
 }
 
+/* That of the newest call; a recording's when any row is of one. */
+static void
+facts_add_source(
+    const struct range *r, const struct history_row *row, int64_t *newest, struct shown_facts *f)
+{
+	bool bars = r->ask.kind == ASK_BARS;
+	int64_t received = bars ? row->v.bar.received : row->v.trade.received;
+	uint64_t source = bars ? row->v.bar.source : row->v.trade.source;
+
+	if (f->source == SOURCE_REPLAY || (received <= *newest && source != SOURCE_REPLAY))
+		return;
+	*newest = received;
+	f->source = source;
+}
+
 static void
 rows_write(struct range *r, struct json *j, struct shown_facts *f)
 {
@@ -133,13 +148,7 @@ rows_write(struct range *r, struct json *j, struct shown_facts *f)
 			if (row->v.trade.update[0] != '\0')
 				f->quality |= QUALITY_REVISED;
 		}
-		if (r->ask.kind == ASK_BARS ? row->v.bar.received > newest
-					    : row->v.trade.received > newest) {
-			newest =
-			    r->ask.kind == ASK_BARS ? row->v.bar.received : row->v.trade.received;
-			f->source =
-			    r->ask.kind == ASK_BARS ? row->v.bar.source : row->v.trade.source;
-		}
+		facts_add_source(r, row, &newest, f);
 	}
 	json_array_close(j);
 }

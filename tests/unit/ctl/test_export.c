@@ -116,6 +116,19 @@ Test(export, bars_are_csv_with_names_and_the_newest_of_each)
 	    "2023-11-14T22:13:20.12345679Z,1.5,2,1,1.2,100,,0.1\n");
 }
 
+Test(export, what_a_recording_said_yields_to_the_market_whenever_it_was_played)
+{
+	bar(0, "iex", 1, 1.1);
+	bar(0, "iex", 5, 1.3);
+	sql("UPDATE bars SET source = 4 WHERE close = 1.3");
+	cr_expect_eq(run("export bars --symbol AAPL --timeframe 1Min"), 0, "%s", said);
+	cr_expect_not_null(strstr(said, "alpaca_historical"), "%s", said);
+	cr_expect_null(strstr(said, "replay"), "%s", said);
+	sql("DELETE FROM bars WHERE source = 3");
+	cr_expect_eq(run("export bars --symbol AAPL --timeframe 1Min"), 0, "%s", said);
+	cr_expect_not_null(strstr(said, "replay"), "where there is nothing else: %s", said);
+}
+
 static int
 lines(void)
 {

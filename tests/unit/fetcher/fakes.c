@@ -126,6 +126,8 @@ fake_conclude(struct fake *k, struct fake_call *c)
 	c->answered = true;
 	c->exchange.received_ns = clock_wall();
 	c->exchange.latency_ns = CLOCK_MS;
+	if (!k->says_no_date)
+		c->exchange.date_ns = clock_wall() - k->ahead_ns;
 	c->exchange.done(&c->exchange, c->exchange.owner);
 	loop_turn(k->proc.loop, 0);
 }

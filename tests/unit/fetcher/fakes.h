@@ -37,6 +37,8 @@ struct fake {
 	unsigned	 kept_count;
 	bool		 journal_is_full;
 	int		 journal_refuses;	/* each record, with this error */
+	int64_t		 ahead_ns;	/* our clock of upstream's */
+	bool		 says_no_date;
 	bool		 loading;	/* the upstream cannot be called yet */
 	size_t		 room;		/* of every channel */
 	unsigned	 finished;

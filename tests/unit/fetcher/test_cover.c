@@ -143,6 +143,45 @@ Test(cover, what_may_still_change_is_left_out)
 	expect(1, DAY(0), now - CLOCK_DAY, 1);
 }
 
+/* The hours between the two clocks are still to come. */
+static void
+expect_nothing_while(int64_t ahead_ns, bool says_no_date)
+{
+	k->ahead_ns = ahead_ns;
+	k->says_no_date = says_no_date;
+	ask(ENDPOINT_CRYPTO_TRADES, "BTC/USD", DAY(0), 0, false, 100);
+	answer("trades", "BTC/USD", (int[]){ 1 }, 1, "\"a\"");
+	answer("trades", "BTC/USD", (int[]){ 2 }, 1, "null");
+	cr_expect_eq(k->covered_count, 0, "%lld s ahead", (long long)(ahead_ns / CLOCK_SEC));
+	k->ahead_ns = 0;
+	k->says_no_date = false;
+}
+
+Test(cover, a_clock_that_upstream_does_not_share_claims_nothing)
+{
+	int64_t now;
+
+	expect_nothing_while(8 * 3600 * CLOCK_SEC, false);
+	expect_nothing_while(-8 * 3600 * CLOCK_SEC, false);
+	expect_nothing_while(6 * CLOCK_SEC, false);
+	expect_nothing_while(0, true);
+	now = clock_wall();
+	ask(ENDPOINT_CRYPTO_TRADES, "BTC/USD", DAY(0), 0, false, 100);
+	k->ahead_ns = 4 * CLOCK_SEC;
+	answer("trades", "BTC/USD", (int[]){ 1 }, 1, "null");
+	expect(0, DAY(0), now - 64 * CLOCK_SEC, 1);
+}
+
+Test(cover, a_recording_has_a_clock_of_its_own)
+{
+	ask(ENDPOINT_CRYPTO_TRADES, "BTC/USD", DAY(0), 0, false, 100);
+	k->says_no_date = true;
+	fake_open(k)->exchange.is_replay = true;
+	fake_open(k)->exchange.replay_ns = DAY(1);
+	answer("trades", "BTC/USD", (int[]){ 1 }, 1, "null");
+	expect(0, DAY(0), DAY(1) - 60 * CLOCK_SEC, 1);
+}
+
 Test(cover, nothing_is_claimed_of_rows_that_were_not_kept)
 {
 	ask(ENDPOINT_STOCK_BARS, "AAPL", DAY(0), DAY(20), false, 100);

@@ -208,6 +208,21 @@ Test(exchange, sends_the_key_and_takes_what_the_headers_say)
 	    b->conf.alpaca_secret, "", "and the configuration does not hold it any more");
 }
 
+Test(exchange, the_date_of_an_answer_is_read_and_a_strange_one_is_none)
+{
+	static const char right[] = "HTTP/1.1 200 OK\r\nDate: Fri, 08 Mar 2024 17:00:00 GMT\r\n"
+				    "Content-Length: 2\r\n\r\n{}";
+	static const char wrong[] = "HTTP/1.1 200 OK\r\nDate: Fri, 88 Mar 99999 17:00:00\r\n"
+				    "Content-Length: 2\r\n\r\n{}";
+
+	answer_with(right, sizeof(right) - 1);
+	cr_expect_eq(call(5000)->date_ns, INT64_C(1709917200) * CLOCK_SEC);
+	answer_with(wrong, sizeof(wrong) - 1);
+	cr_expect_eq(call(5000)->date_ns, 0);
+	answer_with(OK, sizeof(OK) - 1);
+	cr_expect_eq(call(5000)->date_ns, 0, "of an answer before");
+}
+
 Test(exchange, a_kept_connection_is_used_again)
 {
 	answer_with(OK, sizeof(OK) - 1);

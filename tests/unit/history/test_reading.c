@@ -141,6 +141,71 @@ Test(reading, sqlite_answers_what_calls_prove)
 	sqlite3_close(db);
 }
 
+/* One bar of the market, with two states, and the same of a recording: before, between or behind. */
+static void
+bars_of_both(sqlite3 *db, int64_t recorded_ns)
+{
+	static const char bar[] =
+	    "INSERT INTO bars VALUES (1, %d, 0, 'AAPL', 'iex', '1Min', 'raw', "
+	    "1700000040000000000, %lld, 1, 2, 0.5, %d, 10, NULL, 0, 'f', %d)";
+	static const char cover[] =
+	    "INSERT INTO coverage VALUES (1, %d, 1, 'AAPL', 'iex', '1Min', 'raw', "
+	    "1700000040000000000, 1700000099000000000, %lld, 1, 'f', %d)";
+	const int64_t at[] = { INT64_C(1700100000000000000), INT64_C(1700300000000000000),
+		recorded_ns };
+	char sql[512];
+
+	exec_sqlite(db, "DELETE FROM bars; DELETE FROM coverage");
+	for (int i = 0; i < 3; i++) {
+		int source = i == 2 ? SOURCE_REPLAY : SOURCE_HISTORY;
+
+		snprintf(sql, sizeof(sql), bar, source, (long long)at[i], i, i * 2 + 1);
+		exec_sqlite(db, sql);
+		snprintf(sql, sizeof(sql), cover, source, (long long)at[i], i * 2 + 2);
+		exec_sqlite(db, sql);
+	}
+}
+
+Test(reading, what_a_recording_said_is_no_answer_where_upstream_is_the_market)
+{
+	static const int64_t recorded[] = { INT64_C(1700050000000000000),
+		INT64_C(1700200000000000000), INT64_C(1700400000000000000) };
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "1Min",
+					  "raw" },
+		.start = INT64_C(1700000040000000000),
+		.end = INT64_C(1700000099000000000),
+		.limit = 10,
+		.now_ns = INT64_C(1800000000000000000),
+		.wait_ms = 5000 };
+	struct kept k;
+
+	for (size_t i = 0; i < 3; i++) {
+		bars_of_both(db, recorded[i]);
+		q.is_market = true;
+		ask(h, &q, &k);
+		cr_assert_eq(k.answer.count, 1, "%s", k.answer.why);
+		cr_expect_eq(k.answer.rows[0].v.bar.source, SOURCE_HISTORY);
+		cr_expect_eq(k.answer.rows[0].v.bar.close, 1, "the market's newest");
+		cr_expect_eq(k.answer.rows[0].versions, 2, "both of the market");
+		free(k.answer.rows);
+	}
+	q.is_market = false;
+	ask(h, &q, &k);
+	cr_assert_eq(k.answer.count, 1);
+	cr_expect_eq(k.answer.rows[0].v.bar.source, SOURCE_REPLAY, "it is upstream's own");
+	free(k.answer.rows);
+	exec_sqlite(
+	    db, "DELETE FROM bars WHERE source <> 4; DELETE FROM coverage WHERE source <> 4");
+	q.is_market = true;
+	ask(h, &q, &k);
+	cr_expect_eq(k.answer.count, 0, "nothing but a recording");
+	cr_expect_lt(k.answer.reach, q.start);
+	history_close(&h);
+	sqlite3_close(db);
+}
+
 static int
 as_nobody(const char *fmt, ...)
 {

@@ -95,6 +95,19 @@ Test(spans, what_is_final_is_trusted_for_good_and_the_rest_while_it_is_fresh)
 	cr_expect_eq(cover_trusted(&q, &c, INT64_MIN), INT64_MIN, "nothing of it is final");
 }
 
+Test(spans, what_was_received_later_than_now_is_never_trusted)
+{
+	struct history_question q = question("raw");
+	int64_t noon = INT64_C(1709917200) * CLOCK_SEC;
+	/* A clock eight hours ahead, set right since. */
+	struct cover c = call(noon - 5 * HOUR, noon + 8 * HOUR, noon + 8 * HOUR);
+
+	q.now_ns = noon;
+	cr_expect_eq(cover_trusted(&q, &c, INT64_MIN), INT64_MIN);
+	c = call(noon - 5 * HOUR, noon - HOUR, noon + CLOCK_SEC / 2);
+	cr_expect_eq(cover_trusted(&q, &c, INT64_MIN), c.end, "clocks are not that exact");
+}
+
 Test(spans, adjusted_rows_are_trusted_until_midnight_in_new_york_and_void_when_they_changed)
 {
 	struct history_question q = question("split");

@@ -30,6 +30,25 @@ close_of(unsigned minute, unsigned call)
 	return 100 + minute + (minute % 5 == 0 ? call / 8.0 : 0);
 }
 
+/* A recording that was played into the same store: newer than all calls, and not of this past. */
+static void
+store_recording(world_exec *exec, void *db, unsigned from, unsigned to, unsigned sequence)
+{
+	char sql[1024];
+
+	snprintf(sql, sizeof(sql),
+	    "INSERT INTO bars VALUES (1, 4, 0, 'AAPL', 'iex', '1Min', 'raw', %" PRId64 ", %" PRId64
+	    ", 1, 2, 0.5, 7, 10, NULL, 0, 'fetcher', %u)",
+	    WORLD_BEGIN + (from + 1) / 2 * MINUTE, received_of(WORLD_CALLS) + sequence, sequence);
+	exec(db, sql);
+	snprintf(sql, sizeof(sql),
+	    "INSERT INTO coverage VALUES (1, 4, 1, 'AAPL', 'iex', '1Min', 'raw', %" PRId64
+	    ", %" PRId64 ", %" PRId64 ", 1, 'fetcher', %u)",
+	    WORLD_BEGIN + from * WORLD_CELL, WORLD_BEGIN + (to + 1) * WORLD_CELL - 1,
+	    received_of(WORLD_CALLS) + sequence, sequence + 1);
+	exec(db, sql);
+}
+
 void
 world_make(struct world *w, unsigned *seed)
 {
@@ -69,6 +88,8 @@ world_store(const struct world *w, world_exec *exec, void *db)
 		    WORLD_BEGIN + c->from * WORLD_CELL, WORLD_BEGIN + c->to * WORLD_CELL - 1,
 		    received_of(i), rows + c->broken, ++sequence);
 		exec(db, sql);
+		if (i % 4 == 0)
+			store_recording(exec, db, c->from, c->to, ++sequence);
 	}
 }
 
@@ -97,6 +118,7 @@ world_question(struct history_question *q, unsigned *seed)
 		.start = WORLD_BEGIN + from * WORLD_CELL,
 		.end = WORLD_BEGIN + to * WORLD_CELL - 1,
 		.descending = rand_r(seed) % 2 == 0,
+		.is_market = true,
 		.limit = 1 + (unsigned)rand_r(seed) % (rand_r(seed) % 2 == 0 ? 5 : 300),
 		.now_ns = received_of(WORLD_CALLS) + INT64_C(86400000000000),
 		.wait_ms = 5000 };

@@ -289,3 +289,81 @@ Test(range, with_many_holes_the_rest_is_fetched_as_one)
 	expect_minutes(r, 0, 9);
 	ask_free(r);
 }
+
+#define CRYPTO                                                                                     \
+	"/api/v1/crypto/BTC-USD/"                                                                  \
+	"bars?timeframe=1Min&start=2020-09-13T12:27:00Z&end=2020-09-13T12:36:59Z&gaps=true&limit=" \
+	"2"
+
+/* The second page of a walk whose first ended with `at`. */
+static struct http_request *
+second_page(const char *base, int first, int at)
+{
+	struct http_request *r = get(&stage, base);
+	char target[400];
+
+	store_says(first, at, 0, 0, true);
+	snprintf(
+	    target, sizeof(target), "%s&page_token=%s", base, member(r, "data.next_page_token"));
+	ask_free(r);
+	r = get(&stage, target);
+	cr_assert_eq(fake_history.asked[1].skip, 1);
+	return r;
+}
+
+Test(range, a_bar_that_the_page_before_gave_is_no_gap)
+{
+	struct http_request *r = second_page(CRYPTO, 0, 1);
+
+	store_says(4, 4, END, END, false);
+	cr_expect_str_eq(member(r, "data.gaps.0.start"), "2020-09-13T12:29:00Z", "%s", r->answer);
+	cr_expect_str_eq(member(r, "data.gaps.0.intervals"), "2");
+	cr_expect_str_eq(member(r, "data.gaps.1.start"), "2020-09-13T12:32:00Z");
+	cr_expect_str_eq(member(r, "data.gaps.1.intervals"), "5");
+	ask_free(r);
+}
+
+Test(range, a_bar_that_the_page_before_gave_is_no_gap_backwards)
+{
+	struct http_request *r = second_page(CRYPTO "&sort=desc", 9, 8);
+
+	store_says(5, 5, T0, T0, false);
+	cr_expect_str_eq(member(r, "data.gaps.0.start"), "2020-09-13T12:27:00Z", "%s", r->answer);
+	cr_expect_str_eq(member(r, "data.gaps.0.intervals"), "5");
+	cr_expect_str_eq(member(r, "data.gaps.1.start"), "2020-09-13T12:33:00Z");
+	cr_expect_str_eq(member(r, "data.gaps.1.intervals"), "2");
+	ask_free(r);
+}
+
+Test(range, a_page_of_nothing_but_one_instant_proves_no_gap)
+{
+	struct http_request *r = second_page(CRYPTO, 0, 1);
+
+	store_says(1, 1, END, END, true);
+	cr_expect_str_eq(member(r, "data.count"), "1");
+	cr_expect_null(strstr(r->answer, "no_trade"), "%s", r->answer);
+	ask_free(r);
+}
+
+Test(range, recordings_are_left_out_where_upstream_is_the_market_and_named_where_not)
+{
+	struct http_request *r = get(&stage, BASE);
+	struct history_answer a = { .count = 2, .reach = END, .next = END, .oldest_ns = 1 };
+
+	cr_expect_not(fake_history.asked[0].is_market);
+	a.rows = mem_array(2, sizeof(*a.rows));
+	for (int i = 0; i < 2; i++)
+		a.rows[i] = (struct history_row){ .v.bar = bar_of(i), .versions = 1 };
+	a.rows[0].v.bar.source = SOURCE_REPLAY;
+	a.rows[0].v.bar.received -= 1;
+	fake_history_answer(&a);
+	mem_free(&a.rows);
+	cr_expect_str_eq(member(r, "metadata.data_source"), "replay", "though it is the older row");
+	ask_free(r);
+	strcpy(stage.board->upstream, "https://data.alpaca.markets");
+	r = get(&stage, BASE "&limit=7");
+	cr_expect(fake_history.asked[1].is_market);
+	store_has_nothing();
+	upstream_says(0, 6, true);
+	ask_free(r);
+}
