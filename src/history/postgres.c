@@ -126,11 +126,14 @@ pg_connect(struct pg_reading *s)
 	char *why = NULL;
 	PQconninfoOption *options = PQconninfoParse(s->url, &why);
 
+	bool refused = why != NULL;
+
 	/* What libpq says of it may hold the password. */
 	PQfreemem(why);
 	if (options == NULL)
-		return pg_say(
-		    s, "postgres.read_url or postgres.url is not what libpq takes as a URL");
+		return pg_say(s,
+		    refused ? "postgres.read_url or postgres.url is not what libpq takes as a URL"
+			    : PQerrorMessage(NULL));
 	PQconninfoFree(options);
 	s->conn = PQconnectStart(s->url);
 	while (s->conn != NULL && PQstatus(s->conn) != CONNECTION_BAD) {

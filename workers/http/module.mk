@@ -6,7 +6,8 @@ HTTP_WORKER_SOURCES = workers/http/serve.c workers/http/router.c workers/http/pa
 	workers/http/render.c workers/http/stocks.c workers/http/options.c workers/http/crypto.c \
 	workers/http/access.c workers/http/market.c workers/http/health.c workers/http/metrics_route.c workers/http/openapi.c \
 	workers/http/http_worker.h workers/http/range.h workers/http/router.h workers/http/lookup.h workers/http/shown.h
-http_SOURCES = workers/http/http_worker.c $(HTTP_WORKER_SOURCES)
-http_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(HIREDIS_CFLAGS)
-http_LDADD = $(HISTORY_LIBS) $(REDIS_LIBS) $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(IPC_LIBS) $(BASE_LIBS) \
+http_SOURCES = workers/http/http_worker.c workers/http/libpq.c $(HTTP_WORKER_SOURCES)
+http_CFLAGS = $(AM_CFLAGS) $(PQ_CFLAGS) $(JANSSON_CFLAGS) $(HIREDIS_CFLAGS)
+# Not libpq, which libpq.c stands in for.
+http_LDADD = libhistory.a $(SQLITE_LIBS) $(REDIS_LIBS) $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(IPC_LIBS) $(BASE_LIBS) \
 	$(JANSSON_LIBS)
