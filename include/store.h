@@ -49,6 +49,9 @@ struct store_setup {		/* borrowed as long as the store is open */
 	struct stats	*stats;		/* may be null */
 	const char	*where;		/* path of the file, or the URL */
 	unsigned	 attempt;	/* counts up with every open: of several hosts each is first in its turn */
+	/* Of a store that several nodes share: who asks for a position writes that source from now on, unless somebody
+	 * else said so with a higher claim than `claim_known`. 0: nobody asks. */
+	uint64_t	 claim_known, claim;
 	const struct store_hooks *hooks;
 	void		*owner;
 };

@@ -14,6 +14,8 @@
 #include "mem.h"
 #include "store_room.h"
 
+#define CLAIMED "OP002" /* of journal_take: by a copy of our state directory */
+
 void
 pg_failed(struct store *s, int error, const char *why)
 {
@@ -86,7 +88,7 @@ pg_done(const struct pg_answer *a, void *owner)
 		log_warn("store postgres: letting go of old rows: %s; tried again later", a->why);
 		trim_done(s, a);
 	} else if (!a->ok) {
-		pg_failed(s, E_STORE, a->why);
+		pg_failed(s, strcmp(a->state, CLAIMED) == 0 ? E_SYSTEM : E_STORE, a->why);
 	} else if (s->step == PG_POSITION) {
 		position_done(s, a);
 	} else if (s->step == PG_TRIM) {
@@ -131,11 +133,18 @@ pg_close(struct store **store)
 static void
 pg_position(struct store *s, const char *source)
 {
-	const char *const values[] = { source };
+	char numbers[2][24];
+	const char *const values[] = { source, numbers[0], numbers[1] };
 
+	(void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, s->setup->claim_known);
+	(void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, s->setup->claim);
 	s->step = PG_POSITION;
-	pg_link_query_params(&s->link,
-	    "SELECT journal_sequence FROM journal_position WHERE journal_source = $1", 1, values);
+	if (s->setup->claim == 0)
+		pg_link_query_params(&s->link,
+		    "SELECT journal_sequence FROM journal_position WHERE journal_source = $1", 1,
+		    values);
+	else
+		pg_link_query_params(&s->link, "SELECT journal_take($1, $2, $3)", 3, values);
 }
 
 static int

@@ -158,8 +158,8 @@ batch_copy(struct store *s)
 	buf_init(&sql, SQL_MAX);
 	r = buf_printf(&sql,
 	    "SET LOCAL statement_timeout = %" PRId64 ";\n"
-	    "SELECT journal_move(%s, %" PRIu64 ", %" PRIu64 ");\n",
-	    s->setup->conf->postgres_timeout, source, try_begin(s), try_end(s));
+	    "SELECT journal_move(%s, %" PRIu64 ", %" PRIu64 ", %" PRIu64 ");\n",
+	    s->setup->conf->postgres_timeout, source, try_begin(s), try_end(s), s->setup->claim);
 	PQfreemem(source);
 	for (unsigned i = 0; r == E_OK && i < s->copy_count; i++)
 		r = pg_row_copy_text(&sql, msg_desc(s->copies[i]));

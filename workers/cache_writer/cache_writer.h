@@ -71,6 +71,15 @@ int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 /* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
 int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
 
+#define CLAIM_ANY ((uint64_t)INT64_MAX)
+struct claim {			/* to the journals of a node, in a store that others share; zeros: none yet */
+	uint64_t	 known;		/* up to here they are ours; CLAIM_ANY: whatever there is */
+	uint64_t	 mine;
+};
+/* Before the store is opened, and once it knows `mine`. E_SYSTEM with the reason. */
+int	 claim_prepare(struct claim *, const char *state_dir, char why[STORE_WHY]) MUST_CHECK;
+int	 claim_confirm(struct claim *, const char *state_dir, char why[STORE_WHY]) MUST_CHECK;
+
 #define REASONS_MAX 8
 struct reasons {		/* why a store failed, as far as it was told */
 	uint64_t	 told[REASONS_MAX];	/* hashes */

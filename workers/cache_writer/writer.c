@@ -39,6 +39,7 @@ struct writer {
 	struct stats *stats;
 	const struct store_kind *kind;
 	struct store_setup setup;
+	struct claim claim;	    /* where nodes share the store */
 	struct store *store;	    /* null while it is down */
 	enum unanswered unanswered; /* what the store was asked for */
 	bool pumping;		    /* an answer comes within the call */
@@ -178,9 +179,19 @@ store_works(struct writer *w)
 static void
 store_open(struct writer *w)
 {
+	char why[STORE_WHY];
+
 	w->unanswered = OPEN;
 	w->asked_ns = clock_mono();
 	w->setup.attempt++;
+	if (w->prefix[0] != '\0') {
+		if (claim_prepare(&w->claim, w->conf->state_dir, why) != E_OK) {
+			on_failed(E_STORE, why, w);
+			return;
+		}
+		w->setup.claim_known = w->claim.known;
+		w->setup.claim = w->claim.mine;
+	}
 	w->store = w->kind->open(&w->setup);
 }
 
@@ -207,7 +218,10 @@ static void
 on_positioned(uint64_t sequence, void *owner)
 {
 	struct writer *w = owner;
+	char why[STORE_WHY];
 
+	if (w->prefix[0] != '\0' && claim_confirm(&w->claim, w->conf->state_dir, why) != E_OK)
+		log_warn("store %s: %s", w->kind->name, why);
 	tail_place(w->asked, sequence);
 	/* Whoever committed that may have been killed before its sync. Otherwise it is told before anything can fail: a
 	 * new store that takes nothing must not be believed to hold what the one before it held. */

@@ -1,7 +1,7 @@
 # Unit tests of cache_writer.
 check_PROGRAMS += test_cache_writer
 TESTS += test_cache_writer
-test_cache_writer_SOURCES = tests/unit/cache_writer/test_tail.c tests/unit/cache_writer/test_writer.c tests/unit/cache_writer/test_latest.c \
+test_cache_writer_SOURCES = tests/unit/cache_writer/test_tail.c tests/unit/cache_writer/test_claim.c tests/unit/cache_writer/test_writer.c tests/unit/cache_writer/test_latest.c \
 	tests/unit/cache_writer/test_writer_kill.c tests/unit/cache_writer/fake_store.c \
 	tests/unit/cache_writer/fake_store.h tests/unit/cache_writer/writer_help.h
 test_cache_writer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/cache_writer

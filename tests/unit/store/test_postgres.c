@@ -166,6 +166,76 @@ Test(postgres, a_connection_that_is_cut_fails_the_store_and_nothing_is_stored_tw
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "20");
 }
 
+/* What a gateway knows and claims; as store_setup is borrowed, one at a time. */
+static void
+as(uint64_t known, uint64_t claim)
+{
+	help_options.claim_known = known;
+	help_options.claim = claim;
+}
+
+static int
+try_position(struct store *store)
+{
+	help_ask_begin();
+	help_kind->position(store, SOURCE);
+	return help_wait();
+}
+
+Test(postgres, of_two_copies_of_a_gateway_only_the_one_that_claimed_last_can_store)
+{
+	struct store *first, *copy;
+	struct journal_record record = help_trade(11);
+
+	as(INT64_MAX, 1000);
+	first = help_open();
+	help_store(first, SOURCE, 1, 10);
+	as(1000, 2000);
+	copy = help_open();
+	cr_expect_eq(position_of(copy, SOURCE), 10);
+	as(1000, 1000);
+	cr_assert_eq(help_kind->begin(first, SOURCE, 10), E_OK);
+	cr_assert_eq(help_kind->add(first, &record), E_OK);
+	cr_expect_eq(help_commit(first, 11), E_STORE, "the position did not move, the claim did");
+	help_kind->close(&first);
+	first = help_open();
+	cr_expect_eq(try_position(first), E_SYSTEM);
+	cr_expect_not_null(strstr(help.why, "remove its file owner"), "%s", help.why);
+	help_kind->close(&first);
+	as(2000, 2000);
+	help_store(copy, SOURCE, 11, 12);
+	help_kind->close(&copy);
+	as(INT64_MAX, 3000);
+	first = help_open();
+	cr_expect_eq(position_of(first, SOURCE), 12, "its file was removed");
+	help_kind->close(&first);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "12");
+	as(0, 0);
+}
+
+Test(postgres, an_older_claim_of_our_own_is_no_stranger)
+{
+	struct store *store;
+
+	as(INT64_MAX, 1000);
+	store = help_open();
+	help_store(store, SOURCE, 1, 10);
+	help_kind->close(&store);
+	as(5000, 6000); /* a replica that is behind */
+	store = help_open();
+	help_store(store, SOURCE, 11, 12);
+	help_kind->close(&store);
+	as(5000, 6000); /* killed before it noted that */
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 12);
+	help_kind->close(&store);
+	as(5999, 7000);
+	store = help_open();
+	cr_expect_eq(try_position(store), E_SYSTEM);
+	help_kind->close(&store);
+	as(0, 0);
+}
+
 Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 {
 	struct store *store = help_open();
