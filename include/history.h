@@ -73,7 +73,10 @@ struct history_answer {		/* borrowed for the call */
 	int64_t		 reach;
 	int64_t		 next;		/* the hole behind it ends before here; equal to reach: there is none */
 	unsigned	 holes;		/* in all of the range */
-	int64_t		 oldest_ns;	/* received time of the oldest call it rests on; 0 without any */
+	/* Of the calls it rests on, with rows or because there were none; 0 without any. */
+	int64_t		 oldest_ns;	/* received time of the oldest */
+	int64_t		 unsettled_ns;	/* the same of those that are trusted only while they are fresh */
+	uint64_t	 source;	/* enum source; a recording's when one of them is */
 };
 
 typedef void history_hook(struct history_answer *, void *owner);

@@ -333,6 +333,13 @@ chunk_fill(struct backfill *b, char why[CTL_LINE])
 		b->rows += page.rows;
 		b->fetched += page.fetched;
 		b->pages++;
+		if (page.token[0] != '\0' && strcmp(token, page.token) == 0) {
+			(void)snprintf(why, CTL_LINE,
+			    "the gateway's page token leads nowhere: the same one twice, behind "
+			    "%" PRIu64 " rows of %s",
+			    b->rows, day_text(b->at, first));
+			return PAGE_REFUSED;
+		}
 		(void)text_copy(token, sizeof(token), page.token);
 	} while (token[0] != '\0');
 	(void)day_text(b->at, first);

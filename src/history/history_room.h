@@ -10,6 +10,7 @@
 struct cover {
 	int64_t		 start, end, received;
 	uint64_t	 rows;
+	uint64_t	 source;
 };
 
 /* A part of the asked range, and the call that answers for it. */
@@ -75,8 +76,9 @@ void	 picking_heads(struct picking *, const struct heads *);
 void	 picking_reach(struct picking *);
 /* The next row of the proven part, in the order asked for; false: no more are wanted. */
 bool	 picking_row(struct picking *, const struct history_row *);
+/* The answer uses what this call gave of the span, or that it gave nothing. */
+void	 picking_rests_on(struct picking *, const struct span *);
 int64_t	 row_event(const struct history_series *, const struct history_row *);
-int64_t	 row_received(const struct history_series *, const struct history_row *);
 bool	 bars_differ(const struct bar *, const struct bar *);
 
 /* A question on its way; the kinds of store embed it. */

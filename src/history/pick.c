@@ -42,12 +42,6 @@ row_event(const struct history_series *s, const struct history_row *row)
 	return s->what == COVERED_BARS ? row->v.bar.event : row->v.trade.event;
 }
 
-int64_t
-row_received(const struct history_series *s, const struct history_row *row)
-{
-	return s->what == COVERED_BARS ? row->v.bar.received : row->v.trade.received;
-}
-
 /* Null is null whatever its bits are. */
 static bool
 numbers_differ(double a, double b)
@@ -103,6 +97,7 @@ picking_heads(struct picking *p, const struct heads *heads)
 	s->start = q->start;
 	if (is_exact) {
 		of.received = first->of.received;
+		of.source = first->of.source;
 		spans_cut(s, q->start);
 		if (heads_have(heads, of.received)) {
 			s->start = from;
@@ -188,6 +183,33 @@ answer_add(struct picking *p, const struct history_row *row)
 	a->rows[a->count++] = *row;
 }
 
+/* As far as rows were taken, or wanted, of it. */
+static bool
+span_is_settled(const struct picking *p, const struct span *span)
+{
+	const struct history_question *q = p->question;
+	const struct history_answer *a = &p->answer;
+	int64_t end = span->end;
+
+	if (a->full && !q->descending && a->count > 0)
+		end = row_event(&q->series, &a->rows[a->count - 1]);
+	return end <= span->of.received - q->final_after_ns - timeframe_ns(q->series.timeframe);
+}
+
+void
+picking_rests_on(struct picking *p, const struct span *span)
+{
+	struct history_answer *a = &p->answer;
+	int64_t received = span->of.received;
+
+	if (a->oldest_ns == 0 || received < a->oldest_ns)
+		a->oldest_ns = received;
+	if (!span_is_settled(p, span) && (a->unsettled_ns == 0 || received < a->unsettled_ns))
+		a->unsettled_ns = received;
+	if (a->source != SOURCE_REPLAY && span->of.source != 0)
+		a->source = span->of.source;
+}
+
 bool
 picking_row(struct picking *p, const struct history_row *row)
 {
@@ -206,7 +228,5 @@ picking_row(struct picking *p, const struct history_row *row)
 		return false;
 	}
 	answer_add(p, row);
-	if (p->answer.oldest_ns == 0 || row_received(&q->series, row) < p->answer.oldest_ns)
-		p->answer.oldest_ns = row_received(&q->series, row);
 	return true;
 }

@@ -39,7 +39,8 @@
 
 static const char *const queries[QUERIES] = {
 	[QUERY_COVERS] =
-	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = $1 AND what = $2 "
+	    "SELECT start, \"end\", received, rows, source FROM coverage WHERE symbol = $1 AND "
+	    "what = $2 "
 	    "AND "
 	    "{T} AND {F} AND {A} AND {S} AND \"end\" >= $6 AND start <= $7 ORDER BY received DESC "
 	    "LIMIT $9",

@@ -63,7 +63,8 @@ take_cover(struct reading *s, void *owner)
 	const struct cover cover = { .start = s->kind->integer(s, 0),
 		.end = s->kind->integer(s, 1),
 		.received = s->kind->integer(s, 2),
-		.rows = (uint64_t)s->kind->integer(s, 3) };
+		.rows = (uint64_t)s->kind->integer(s, 3),
+		.source = (uint64_t)s->kind->integer(s, 4) };
 
 	spans_add(c->spans, &cover, cover_trusted(question_of(s), &cover, c->void_before));
 	return !spans_are_whole(c->spans);
@@ -188,13 +189,16 @@ take_row(struct reading *s, void *owner)
 	return t->more;
 }
 
-/* How many rows it takes to fill the answer and to know that there is one more; 0 where a filter decides. */
+/* How many rows it takes to fill the answer and to know that there is one more; 0, all of them, where a filter
+ * decides and where more are passed over than any instant has. */
 static uint64_t
 rows_wanted(const struct picking *p)
 {
 	const struct history_question *q = p->question;
 
-	return q->hours != HOURS_ALL ? 0 : q->limit - p->answer.count + q->skip - p->skipped + 1;
+	if (q->hours != HOURS_ALL || q->skip > INT32_MAX)
+		return 0;
+	return q->limit - p->answer.count + q->skip - p->skipped + 1;
 }
 
 /* Rows of one span. */
@@ -280,6 +284,7 @@ read_answer(struct reading *s, struct picking *p)
 			spans_drop(&p->spans, &span.of);
 			break;
 		}
+		picking_rests_on(p, &span);
 		from = down ? span.start - 1 : span.end + 1;
 	}
 	picking_reach(p);

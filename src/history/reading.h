@@ -5,7 +5,7 @@
 
 /* Arguments of each: a range of instants, and a third number. */
 enum query {
-	QUERY_COVERS,		/* start, end, received, rows of coverage that meets the range; newest first. Of the market alone
+	QUERY_COVERS,		/* start, end, received, rows, source of coverage that meets the range; newest first. Of the market alone
 				 * where that is upstream: then rows of recordings belong to no call that answers */
 	QUERY_VOID,		/* received of two calls: adjusted rows from before `from`, of calls since, where one
 				 * has another value than the call before it; in the order of the second */

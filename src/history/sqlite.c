@@ -30,7 +30,7 @@
 
 static const char *const queries[QUERIES] = {
 	[QUERY_COVERS] =
-	    "SELECT start, \"end\", received, rows FROM coverage WHERE symbol = ?1 AND "
+	    "SELECT start, \"end\", received, rows, source FROM coverage WHERE symbol = ?1 AND "
 	    "what = ?2 AND timeframe IS ?3 AND feed IS ?4 AND adjustment IS ?5 AND source <> ?9 "
 	    "AND "
 	    "\"end\" >= ?6 AND start <= ?7 ORDER BY received DESC",

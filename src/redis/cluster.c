@@ -146,10 +146,10 @@ cluster_ask_host(struct redis *r)
 
 /* [first, last, [address, port, ...], replicas...] of one range. `teller` answers for what has no address. */
 static bool
-map_take_range(struct redis *r, const redisReply *range, const struct cluster_node *teller)
+map_take_range(struct redis *r, const redisReply *range, const struct cluster_node *teller,
+    uint8_t slots[SLOTS])
 {
 	const redisReply *at = range->elements >= 3 ? range->element[2] : NULL, *name;
-	struct cluster *c = r->cluster;
 	struct cluster_node *n;
 	long long first, last;
 
@@ -169,8 +169,27 @@ map_take_range(struct redis *r, const redisReply *range, const struct cluster_no
 	    (uint16_t)at->element[1]->integer);
 	if (n == NULL)
 		return false;
-	n->serves = true;
-	memset(c->slots + first, (int)(n - c->nodes), (size_t)(last - first + 1));
+	memset(slots + first, (int)(n - r->cluster->nodes), (size_t)(last - first + 1));
+	return true;
+}
+
+/* All of it or nothing: a map that breaks off replaces none. */
+static bool
+map_take(struct redis *r, const redisReply *map, const struct cluster_node *teller)
+{
+	struct cluster *c = r->cluster;
+	uint8_t slots[SLOTS];
+
+	memset(slots, NOBODY, sizeof(slots));
+	for (size_t i = 0; i < map->elements; i++)
+		if (!map_take_range(r, map->element[i], teller, slots))
+			return false;
+	memcpy(c->slots, slots, sizeof(slots));
+	for (size_t i = 0; i < c->count; i++)
+		c->nodes[i].serves = false;
+	for (size_t i = 0; i < SLOTS; i++)
+		if (slots[i] != NOBODY)
+			c->nodes[slots[i]].serves = true;
 	return true;
 }
 
@@ -186,14 +205,7 @@ map_answered(const struct redis_answer *a, void *arg)
 	c->asking = false;
 	if (a->reply == NULL)
 		return; /* its end is told as well */
-	if (is_good) {
-		memset(c->slots, NOBODY, sizeof(c->slots));
-		for (size_t i = 0; i < c->count; i++)
-			c->nodes[i].serves = false;
-	}
-	for (size_t i = 0; is_good && i < a->reply->elements; i++)
-		is_good = map_take_range(r, a->reply->element[i], teller);
-	if (!is_good) {
+	if (!is_good || !map_take(r, a->reply, teller)) {
 		redis_conn_fail(teller->conn, LABEL(redis, CLUSTER),
 		    a->cause != REDIS_WELL ? a->why : "it tells no map of the cluster");
 		return;
@@ -279,6 +291,7 @@ command_redirect(struct cluster_command *k, const char *text)
 		return false;
 	if (moved) {
 		c->slots[k->slot] = (uint8_t)(n - c->nodes);
+		n->serves = true; /* from now on it is missed */
 		if (redis_conn_is_up(n->conn) && clock_mono() - c->mapped_ns > MAP_PAUSE_NS)
 			cluster_map_ask(k->redis, n);
 	}

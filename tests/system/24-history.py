@@ -1,9 +1,11 @@
 """Bars and trades out of the store: what is covered is not fetched again, what is missing is, and the answer is that of one full fetch."""
 import csv
 import datetime
+import http.server
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import threading
@@ -367,6 +369,47 @@ def test_a_backfill_lane_is_understood(scene):
     _, g = pair(scene)
     equal(g.ask(BARS + "&start=2024-03-08&lane=backfill").status, 200)
     equal(g.ask(BARS + "&start=2024-03-08&lane=fast").status, 400)
+
+
+class Market(http.server.BaseHTTPRequestHandler):
+    """The recording's answers as if they were the market's, with a clock that may differ from ours."""
+    upstream, behind_s, calls = None, 0, 0
+
+    def do_GET(self):
+        a = ask(Market.upstream.port, self.path, headers={"APCA-API-KEY-ID": KEY, "APCA-API-SECRET-KEY": SECRET})
+        Market.calls += self.path.startswith("/v2/stocks/bars")
+        self.send_response(a.status)
+        self.send_header("Content-Length", str(len(a.body)))
+        self.end_headers()
+        self.wfile.write(a.body)
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() - Market.behind_s)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_clock_that_is_ahead_of_the_market_s_proves_nothing(scene):
+    Market.upstream = scene.replay(record(scene), args=("--rate-per-minute", "0"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Market)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        Market.behind_s = 8 * 3600
+        g = scene.gateway(server.server_port, settings=SETTINGS + ("--upstream.budget_per_minute=100000",))
+        path = BARS + f"&start={DAYS[0]}&end={DAYS[1]}"
+        for calls in (1, 2):
+            equal((g.ask(path).json["metadata"]["cache"], Market.calls), ("miss", calls), "nothing is covered")
+            stored(g)
+        check(re.search(r"2880\d s ahead of upstream's", g.log_path.read_text()), "the clock is told of")
+        Market.behind_s = 0
+        g.ask(path)
+        stored(g)
+        a = g.ask(path).json["metadata"]
+        equal((a["cache"], a["data_source"], Market.calls), ("store", "alpaca_historical", 3), "covered")
+        check("agrees with upstream's again" in g.log_path.read_text(), "once they agree")
+    finally:
+        server.shutdown()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tools beside a running gateway: journals looked at, recorded, replayed and exported; a range backfilled."""
 import csv
+import http.server
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 
 from harness import BUILD, ROOT, Replay, ask, check, equal, run_file, wait_for
@@ -253,6 +255,35 @@ def test_a_backfill_outlives_the_gateway_and_says_how_to_go_on(scene):
     out, err = p.communicate(timeout=10)
     equal(p.returncode, 1, err)
     check(re.search(r"go on with: opitios-ctl backfill MSFT --from 200\d-\d\d-\d\d --to 2008-10-14 --timeframe 1Day --feed iex", err), err)
+
+
+class Circle(http.server.BaseHTTPRequestHandler):
+    """A gateway whose page token is always the same."""
+    asked = 0
+
+    def do_GET(self):
+        Circle.asked += 1
+        body = json.dumps({"data": {"bars": [{}], "next_page_token": "h1.0.0.0"}, "metadata": {"cache": "store"}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_backfill_ends_when_a_token_leads_nowhere(scene):
+    server = http.server.HTTPServer(("127.0.0.1", 0), Circle)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        p = backfill(scene.folder, *RANGE, "--url", f"http://127.0.0.1:{server.server_port}")
+        out, err = p.communicate(timeout=10)
+    finally:
+        p.kill()
+        server.shutdown()
+    equal((p.returncode, Circle.asked), (1, 2), err)
+    check("the same one twice" in err and "2004-08-19" in err, err)
 
 
 run_file(globals())

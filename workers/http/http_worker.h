@@ -117,6 +117,7 @@ struct token {
 	uint64_t	 skip;		/* rows of it that were given before */
 };
 /* Where the page behind this answer begins; "" when there is none. Returns `out`. */
+void	token_spell(const struct ask *, const struct token *, char out[TOKEN_TEXT]);
 const char *token_write(const struct ask *, const struct shown *, char out[TOKEN_TEXT]);
 /* E_INVALID_PARAMETER: no token of this question. */
 int	token_read(const struct ask *, const char *, struct token *) MUST_CHECK;

@@ -249,7 +249,8 @@ found_refuse_empty(const struct ask *a, struct found *f)
 	f->what.shown = NULL;
 }
 
-/* What was old when it was taken in is older now; how long it may be served counts from then. */
+/* What was old when it was taken in is older now; how long it may be served counts from then, for what may still change
+ * from when it was received. */
 static void
 found_age(struct found *f)
 {
@@ -258,7 +259,13 @@ found_age(struct found *f)
 	if (s == NULL || s->aged_ns == 0)
 		return;
 	f->age_ns += s->aged_ns;
-	f->fresh_ns += s->aged_ns;
+	f->fresh_ns += s->aged_ns - s->unsettled_ns;
+}
+
+static int64_t
+cached_age(const struct cached *c, const struct moment *m)
+{
+	return m->now_ns - c->taken_ns + (c->shown != NULL ? c->shown->unsettled_ns : 0);
 }
 
 /* Asking before a refusal is forgotten draws the same one: it says when. */
@@ -290,7 +297,7 @@ lookup_in_cache(struct lookup *l, const struct ask *a, struct found *f)
 		lookup_count(l, LABEL_layer_L1, LABEL_hit_MISS);
 		return false;
 	}
-	age = m.now_ns - c->taken_ns;
+	age = cached_age(c, &m);
 	fresh = c->error == E_OK ? lookup_freshness(l, a, &m)
 				 : at_most(l->proc->conf.freshness_negative * CLOCK_MS, a);
 	lookup_count(l, LABEL_layer_L1, age >= fresh ? LABEL_hit_EXPIRED : LABEL_hit_HIT);
@@ -427,7 +434,7 @@ lookup_stale(struct lookup *l, const struct ask *a, struct found *f)
 		return lookup_stale_in_book(l, a, limit, &m, f);
 	ask_key(a, key);
 	c = cache_find(l->cache, key, ++l->uses);
-	if (c == NULL || c->error != E_OK || m.now_ns - c->taken_ns >= limit)
+	if (c == NULL || c->error != E_OK || cached_age(c, &m) >= limit)
 		return false;
 	found_begin(f, CACHE_STALE, &m, c->taken_ns);
 	found_fill(f, c, 0);

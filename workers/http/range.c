@@ -22,6 +22,8 @@
 /* With more holes than that, what lies between them costs less to fetch again than to spare. */
 #define HOLES_MAX    4
 #define ROWS_A_FETCH 10000
+/* Of an interval that a piece begins within, which belong to its neighbour: one, of crypto one a venue. */
+#define ROWS_BEFORE 32
 
 static void range_step(struct range *);
 
@@ -90,7 +92,8 @@ range_begin_over(struct range *r)
 	r->skip = 0;
 	r->count = 0;
 	r->proven_count = 0;
-	r->oldest_ns = 0;
+	r->oldest_ns = r->unsettled_ns = 0;
+	r->source = 0;
 }
 
 static bool
@@ -118,10 +121,24 @@ range_row_is_within(const struct range *r, const struct history_row *row)
 }
 
 static void
+keep_oldest(int64_t *oldest, int64_t received)
+{
+	if (received != 0 && (*oldest == 0 || received < *oldest))
+		*oldest = received;
+}
+
+static void
+range_rests_on(struct range *r, int64_t received, uint64_t source)
+{
+	keep_oldest(&r->oldest_ns, received);
+	if (source != 0 && r->source != SOURCE_REPLAY)
+		r->source = source;
+}
+
+static void
 range_add(struct range *r, const struct history_row *row)
 {
 	size_t more = r->capacity ? r->capacity * 2 : 256;
-	int64_t received = r->ask.kind == ASK_BARS ? row->v.bar.received : row->v.trade.received;
 
 	if (r->count == r->capacity) {
 		r->rows =
@@ -129,8 +146,8 @@ range_add(struct range *r, const struct history_row *row)
 		r->capacity = more;
 	}
 	r->rows[r->count++] = *row;
-	if (r->oldest_ns == 0 || received < r->oldest_ns)
-		r->oldest_ns = received;
+	keep_oldest(
+	    &r->oldest_ns, r->ask.kind == ASK_BARS ? row->v.bar.received : row->v.trade.received);
 }
 
 /* The first that come are taken as they are: ten thousand rows are some megabytes. */
@@ -140,7 +157,6 @@ range_add_stored(struct range *r, struct history_answer *a)
 	if (r->rows == NULL && a->count > 0) {
 		r->rows = a->rows;
 		r->count = r->capacity = a->count;
-		r->oldest_ns = a->oldest_ns;
 		a->rows = NULL;
 		return;
 	}
@@ -252,6 +268,8 @@ range_take_fetched(struct range *r, const struct outcome *what, int64_t end)
 	uint64_t skipped = 0;
 	int64_t last;
 
+	if (what->shown != NULL)
+		range_rests_on(r, what->shown->received_ns, what->shown->source);
 	for (i = 0; i < what->row_count; i++)
 		if (!range_take_row(r, outcome_row(r, what, i), &skipped))
 			break;
@@ -271,6 +289,15 @@ range_take_fetched(struct range *r, const struct outcome *what, int64_t end)
 		return;
 	}
 	last = row_event(r, outcome_row(r, what, what->row_count - 1));
+	if (r->down ? last < end : last > end) { /* behind the piece all is the neighbour's */
+		range_go_on_behind(r, end);
+		r->more = r->count == r->limit;
+		return;
+	}
+	if (r->count == before && (r->down ? last > r->high : last < r->low)) { /* never back */
+		r->more = true;
+		return;
+	}
 	for (i = 1; i < what->row_count; i++)
 		if (row_event(r, outcome_row(r, what, what->row_count - 1 - i)) != last)
 			break;
@@ -302,7 +329,7 @@ static void
 range_fetch(struct range *r, int64_t low, int64_t high)
 {
 	struct msg_fetch *f = &r->part.fetch;
-	uint64_t want = r->limit - r->count + r->skip;
+	uint64_t want = r->limit - r->count + r->skip + ROWS_BEFORE;
 	int error;
 
 	if (r->count == r->limit || r->fetches++ >= RANGE_FETCHES_MAX) {
@@ -365,6 +392,8 @@ range_take_stored(struct range *r, struct history_answer *a)
 	int64_t from = r->down ? r->high : r->low, last;
 	uint64_t at_end;
 
+	range_rests_on(r, a->oldest_ns, a->source);
+	keep_oldest(&r->unsettled_ns, a->unsettled_ns);
 	if (r->count == r->limit) {
 		/* Only whether there is one more was asked. */
 		r->more = a->count > 0 || a->full;

@@ -20,7 +20,9 @@ struct range {
 	uint64_t	 skip;		/* rows of its first instant that were given */
 	bool		 more;		/* the page is over before the range is */
 	unsigned	 fetches;
-	int64_t		 oldest_ns;	/* received; 0: nothing yet */
+	/* Of all that this rests on, that there is nothing included; 0: nothing yet. */
+	int64_t		 oldest_ns, unsettled_ns; /* received; of what the store has, what may still change */
+	uint64_t	 source;	/* a recording's when any is */
 	struct history_row *rows;	/* in the order of the walk */
 	size_t		 count, capacity;
 	struct {

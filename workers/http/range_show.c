@@ -168,6 +168,11 @@ facts_begin(const struct range *r, struct shown_facts *f)
 	f->first.rows = f->last.rows = r->skip;
 	if (r->oldest_ns != 0 && now > r->oldest_ns)
 		f->aged_ns = now - r->oldest_ns;
+	if (r->unsettled_ns != 0 && now > r->unsettled_ns)
+		f->unsettled_ns = now - r->unsettled_ns;
+	/* Nothing may be all there is. */
+	if (r->count == 0)
+		f->source = r->source;
 	if (r->count == 0)
 		return;
 	newest = row_at(r, r->count - 1);

@@ -127,6 +127,7 @@ shown_new(
 		.first = f->first,
 		.last = f->last,
 		.aged_ns = f->aged_ns,
+		.unsettled_ns = f->unsettled_ns,
 		.bytes = bytes,
 		.data_len = len,
 		.head_len = buf_len(&m.head),

@@ -25,7 +25,7 @@ struct shown_facts {
 	bool		 complete;
 	const char	*page_token;	/* "" is null */
 	struct shown_edge first, last;	/* of ranges */
-	int64_t		 aged_ns;
+	int64_t		 aged_ns, unsettled_ns;
 };
 
 /* Text lies in one block: data, then the three parts of the metadata between which the parts
@@ -42,6 +42,7 @@ struct shown {
 	bool		 complete;
 	struct shown_edge first, last;	/* of ranges: where a next page begins */
 	int64_t		 aged_ns;	/* since it was received, at its intake */
+	int64_t		 unsettled_ns;	/* the same of what may still change: so much of its freshness is gone */
 	char		 feed[16];
 	size_t		 bytes;		/* of the whole block */
 	size_t		 data_len;	/* an object, or the array of bars or contracts */

@@ -11,9 +11,12 @@
 
 #include "hash.h"
 #include "http_worker.h"
+#include "symbol.h"
 #include "text.h"
 
 #define TOKEN_VERSION "h1"
+/* Rows of one instant: far more than there ever were. */
+#define TOKEN_SKIP_MAX 1000000
 
 bool
 ask_runs_down(const struct ask *a)
@@ -42,6 +45,13 @@ token_sum(const struct ask *a, const struct token *t)
 	return hash_stable(text, (size_t)n);
 }
 
+void
+token_spell(const struct ask *a, const struct token *t, char out[TOKEN_TEXT])
+{
+	(void)snprintf(out, TOKEN_TEXT, TOKEN_VERSION ".%016" PRIx64 ".%" PRId64 ".%" PRIu64,
+	    token_sum(a, t), t->event, t->skip);
+}
+
 const char *
 token_write(const struct ask *a, const struct shown *s, char out[TOKEN_TEXT])
 {
@@ -54,9 +64,22 @@ token_write(const struct ask *a, const struct shown *s, char out[TOKEN_TEXT])
 		return out;
 	if (e->rows > 0 && ask_has_single_rows(a))
 		t = (struct token){ .event = e->event + (down ? -1 : 1) };
-	(void)snprintf(out, TOKEN_TEXT, TOKEN_VERSION ".%016" PRIx64 ".%" PRId64 ".%" PRIu64,
-	    token_sum(a, &t), t.event, t.skip);
+	token_spell(a, &t, out);
 	return out;
+}
+
+/* A sum can be made by anybody: what stands for no place in this walk is refused. An interval that the start lies in
+ * begins before it, and what is left of a walk may begin just beyond either end. */
+static bool
+token_leads_on(const struct ask *a, const struct token *t)
+{
+	const struct msg_fetch *f = &a->fetch;
+	int64_t before = a->kind == ASK_BARS ? timeframe_ns(f->timeframe) : 0;
+
+	if (t->event <= 0 || t->event == INT64_MAX || t->skip > TOKEN_SKIP_MAX)
+		return false;
+	return (f->start == 0 || t->event >= f->start - before - 1) &&
+	       (f->end == 0 || t->event <= f->end + (f->end < INT64_MAX));
 }
 
 int
@@ -70,10 +93,9 @@ token_read(const struct ask *a, const char *text, struct token *out)
 	for (size_t i = 0; i < 4 && rest != NULL; i++)
 		part[i] = text_split(&rest, '.');
 	if (part[3] == NULL || rest != NULL || text_to_i64(part[2], &t.event) != E_OK ||
-	    text_to_u64(part[3], &t.skip) != E_OK || t.event <= 0 || t.event == INT64_MAX)
+	    text_to_u64(part[3], &t.skip) != E_OK || !token_leads_on(a, &t))
 		return E_INVALID_PARAMETER;
-	(void)snprintf(again, sizeof(again), TOKEN_VERSION ".%016" PRIx64 ".%" PRId64 ".%" PRIu64,
-	    token_sum(a, &t), t.event, t.skip);
+	token_spell(a, &t, again);
 	if (strcmp(again, text) != 0)
 		return E_INVALID_PARAMETER;
 	*out = t;

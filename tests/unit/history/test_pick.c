@@ -164,3 +164,32 @@ Test(pick, rows_are_skipped_filtered_and_limited)
 	cr_expect_eq(p.answer.count, 3);
 	picking_fini(&p);
 }
+
+static const int64_t *
+rests(struct picking *p, int64_t end, int64_t received, uint64_t source)
+{
+	struct span span = {
+		.start = 0, .end = end, .of = { .end = end, .received = received, .source = source }
+	};
+
+	picking_rests_on(p, &span);
+	return &p->answer.unsettled_ns;
+}
+
+Test(pick, an_answer_tells_the_oldest_call_and_the_oldest_that_may_still_change)
+{
+	struct history_question q = question("1Min", 0, DAY1, false);
+	struct picking p;
+
+	q.final_after_ns = 2 * HOUR;
+	picking_init(&p, &q);
+	cr_expect_eq(
+	    *rests(&p, DAY1, DAY1 + 2 * HOUR + 60 * CLOCK_SEC, SOURCE_HISTORY), 0, "final");
+	cr_expect_eq(*rests(&p, DAY1 + 1, DAY1 + 2 * HOUR + 60 * CLOCK_SEC, SOURCE_HISTORY),
+	    DAY1 + 2 * HOUR + 60 * CLOCK_SEC);
+	cr_expect_eq(*rests(&p, DAY1, DAY1 + HOUR, SOURCE_REPLAY), DAY1 + HOUR);
+	cr_expect_eq(*rests(&p, DAY1, DAY1 + 9 * HOUR, SOURCE_HISTORY), DAY1 + HOUR);
+	cr_expect_eq(p.answer.oldest_ns, DAY1 + HOUR);
+	cr_expect_eq(p.answer.source, SOURCE_REPLAY, "whatever comes behind it");
+	picking_fini(&p);
+}

@@ -189,6 +189,9 @@ Test(reading, what_a_recording_said_is_no_answer_where_upstream_is_the_market)
 		cr_expect_eq(k.answer.rows[0].v.bar.source, SOURCE_HISTORY);
 		cr_expect_eq(k.answer.rows[0].v.bar.close, 1, "the market's newest");
 		cr_expect_eq(k.answer.rows[0].versions, 2, "both of the market");
+		cr_expect_eq(k.answer.source, SOURCE_HISTORY);
+		cr_expect_eq(k.answer.oldest_ns, INT64_C(1700300000000000000));
+		cr_expect_eq(k.answer.unsettled_ns, 0);
 		free(k.answer.rows);
 	}
 	q.is_market = false;

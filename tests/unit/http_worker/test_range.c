@@ -367,3 +367,122 @@ Test(range, recordings_are_left_out_where_upstream_is_the_market_and_named_where
 	upstream_says(0, 6, true);
 	ask_free(r);
 }
+
+/* The interval a hole begins within is the neighbour's, and takes room. */
+Test(range, a_hole_that_begins_within_an_interval_is_walked_forwards)
+{
+	struct http_request *r = get(&stage, BASE "&limit=3");
+
+	store_says(0, 1, T0 + 2 * MINUTE + 30 * CLOCK_SEC, INT64_MAX, false);
+	cr_expect_gt(last_sent(&stage)->limit, 1, "one row of the page, and one before it");
+	upstream_says(2, 3, false);
+	cr_assert(r->answered);
+	cr_expect_str_eq(member(r, "data.count"), "3");
+	cr_expect_str_eq(member(r, "data.bars.2.close"), "4");
+	cr_expect_str_eq(member(r, "data.complete"), "false");
+	ask_free(r);
+	r = get(&stage, BASE "&limit=4");
+	store_says(0, 1, T0 + 2 * MINUTE + 30 * CLOCK_SEC, INT64_MAX, false);
+	upstream_says(2, 2, false);
+	cr_assert(r->answered, "it leads nowhere, and is not asked again");
+	cr_expect_eq(stage.sent_count, 2);
+	cr_expect_str_eq(member(r, "data.count"), "2");
+	ask_free(r);
+}
+
+Test(range, a_token_that_stands_for_no_place_is_refused)
+{
+	static const struct token forged[] = { { T0, UINT64_C(1) << 63 }, { T0, 1000001 },
+		{ T0 - 2 * MINUTE, 0 }, { END + 2, 0 } };
+	const struct ask ask = { .kind = ASK_BARS,
+		.asset = ASSET_STOCK,
+		.fetch = { .endpoint = ENDPOINT_STOCK_BARS,
+		    .symbol = "AAPL",
+		    .timeframe = "1Min",
+		    .start = T0,
+		    .end = END } };
+	struct token back;
+	char text[TOKEN_TEXT];
+
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+		token_spell(&ask, &forged[i], text);
+		cr_expect_eq(
+		    token_read(&ask, text, &back), E_INVALID_PARAMETER, "%zu: %s", i, text);
+	}
+	for (int64_t at = T0 - MINUTE; at <= END + 1; at += END + 1 - T0 + MINUTE) {
+		token_spell(&ask, &(struct token){ at, 1000000 }, text);
+		cr_expect_eq(token_read(&ask, text, &back), E_OK, "either end: %s", text);
+		cr_expect(back.event == at && back.skip == 1000000);
+	}
+}
+
+/* `old_ns` ago the store's call was made, and nothing of it is final. */
+static struct http_request *
+fresh_answer(const char *target, int64_t old_ns, int64_t unsettled_ns)
+{
+	struct http_request *r = get(&stage, target);
+	struct history_answer a = { .count = 1, .reach = END, .next = END };
+
+	cr_assert_not(r->answered);
+	a.oldest_ns = stage.wall - old_ns;
+	a.unsettled_ns = unsettled_ns != 0 ? stage.wall - unsettled_ns : 0;
+	a.rows = mem_array(1, sizeof(*a.rows));
+	a.rows[0] = (struct history_row){ .v.bar = bar_of(0), .versions = 1 };
+	fake_history_answer(&a);
+	mem_free(&a.rows);
+	cr_assert(r->answered);
+	return r;
+}
+
+static void
+expect_cache(const char *target, const char *way)
+{
+	struct http_request *r = get(&stage, target);
+
+	cr_expect_eq(r->answered, way != NULL, "%s", way);
+	if (r->answered)
+		cr_expect_str_eq(member(r, "metadata.cache"), way);
+	else
+		worker_gone(&stage.worker, r);
+	ask_free(r);
+}
+
+Test(range, what_may_still_change_is_served_no_longer_for_having_been_stored)
+{
+	int64_t fresh_ms = stage.proc.conf.freshness_bars;
+
+	stage.proc.conf.freshness_closed = fresh_ms;
+	ask_free(fresh_answer(BASE, CLOCK_DAY, (fresh_ms - 1000) * CLOCK_MS));
+	stage_pass(&stage, 900);
+	expect_cache(BASE, "l1");
+	stage_pass(&stage, 200);
+	expect_cache(BASE, NULL);
+	/* What is final is held as long as anything. */
+	ask_free(fresh_answer(BASE "&limit=9", CLOCK_DAY, 0));
+	stage_pass(&stage, fresh_ms - 100);
+	expect_cache(BASE "&limit=9", "l1");
+	ask_free(fresh_answer(BASE "&limit=8", CLOCK_DAY, 3000 * CLOCK_MS));
+	expect_cache(BASE "&limit=8&max_age_seconds=4", "l1");
+	expect_cache(BASE "&limit=8&max_age_seconds=2", NULL);
+}
+
+Test(range, an_empty_page_tells_what_it_rests_on)
+{
+	char target[300];
+	struct http_request *r = get(&stage, BASE "&limit=3");
+	struct history_answer none = { .reach = END,
+		.next = END,
+		.oldest_ns = STAGE_WALL - CLOCK_DAY,
+		.source = SOURCE_HISTORY };
+
+	store_says(0, 2, END, END, true);
+	snprintf(target, sizeof(target), BASE "&page_token=%s", member(r, "data.next_page_token"));
+	ask_free(r);
+	r = get(&stage, target);
+	fake_history_answer(&none);
+	cr_expect_str_eq(member(r, "data.count"), "0");
+	cr_expect_str_eq(member(r, "metadata.data_source"), "alpaca_historical", "%s", r->answer);
+	cr_expect_str_neq(member(r, "metadata.received_at"), "null");
+	cr_expect_str_eq(member(r, "metadata.data_freshness_seconds"), "86400.0");
+	ask_free(r);
+}
