@@ -79,6 +79,24 @@ def test_rows_are_stored_once_and_what_is_refused_is_a_dead_letter(scene):
         scene.expected = ("put into dead_letters",)
 
 
+def test_what_is_stored_is_answered_from_there_without_a_call(scene):
+    path = "/api/v1/stocks/GOOG/bars?start=2004-08-19&end=2004-12-31&limit=1000"
+    with Postgres() as server:
+        _, g = scene.pair(DEMO, env={"POSTGRES_URL": server.url()}, settings=("--freshness.bars=0", "--freshness.closed=0"))
+        first = g.ask(path).json
+        equal(first["metadata"]["cache"], "miss")
+        stored(g, server)
+        again = wait_for(lambda: next((j for j in [g.ask(path).json] if j["metadata"]["cache"] == "store"), None), 10, "an answer from the store")
+        calls = g.metric("opitios_upstream_requests_total", endpoint="stock_bars")
+        equal(g.ask(path).json["data"], again["data"])
+        equal((calls >= 1, g.metric("opitios_upstream_requests_total", endpoint="stock_bars")), (True, calls), "calls")
+        for a, b in zip(first["data"]["bars"], again["data"]["bars"], strict=True):
+            equal({**a, "versions": 1}, b)
+        server.stop()
+        equal(g.ask(path).status, 200, "asked upstream instead")
+        scene.expected = ("trying again",)
+
+
 def test_a_pooler_in_transaction_mode_changes_nothing(scene):
     with Postgres() as server:
         pooler = PgBouncer(server)

@@ -40,8 +40,8 @@
 #define LIBPQ_OTHERS(X)                                                                            \
 	X(PQclear, , , )                                                                           \
 	X(PQconnectStart, , , )                                                                    \
-	X(PQconninfoFree, , , ) X(PQconninfoParse, , , ) X(PQerrorMessage, , , ) X(PQfinish, , , ) \
-	    X(PQfreemem, , , )
+	X(PQconninfoFree, , , )                                                                    \
+	X(PQconninfoParse, , , ) X(PQerrorMessage, , , ) X(PQfinish, , , ) X(PQfreemem, , , )
 
 #define MEMBER(name, result, parameters, arguments) __typeof__(name) *name;
 #define FIND(name, result, parameters, arguments)   all = all && libpq_find(#name, &libpq.name);
