@@ -28,6 +28,7 @@ struct segment_header {
 	uint64_t	 previous;	/* last sequence before it; first - 1 unless stepped over */
 	int64_t		 created_ns;
 	uint8_t		 boot[SEGMENT_BOOT]; /* of the machine when it was made; zeros: not known */
+	uint64_t	 inode;		/* of the file, which a copy of it does not have; 0: not known */
 };
 
 struct record_view {		/* borrows the bytes it was made of */

@@ -3,8 +3,8 @@
  * A sequence that a reader may have seen is never given to another record: a store that remembers it would
  * take the second for the first and drop it. A write cut short by a kill shows nothing but whole records and
  * one torn, so after it sequences just go on. Whenever more than that may be gone (the machine was restarted
- * and took unsynced bytes, the last bytes are foreign, the store knows more than the journal, there is no
- * journal at all) the sequence makes a step: up to the wall clock in microseconds, which no journal that
+ * and took unsynced bytes, the last bytes are foreign, the files are copies put back, the store knows more than
+ * the journal, there is no journal at all) the sequence makes a step: up to the wall clock in microseconds, which no journal that
  * appends less than a million records a second over its life has reached, and at least JOURNAL_STEP. The
  * segment made then says in its header which sequence was the last before the step, so that readers can tell
  * a step from a loss.
@@ -146,15 +146,17 @@ journal_segment_begin(struct journal *j)
 		.created_ns = clock_wall() };
 	uint8_t bytes[SEGMENT_HEADER];
 	char path[JOURNAL_PATH];
+	struct stat st;
 	ssize_t n;
 	int fd;
 
-	memcpy(header.boot, j->boot, SEGMENT_BOOT);
-	segment_header_write(&header, bytes);
 	if (segment_path(j->dir, j->next, path) != E_OK)
 		return E_LIMIT;
 	if ((fd = segment_create(j, path)) < 0)
 		return E_SYSTEM;
+	memcpy(header.boot, j->boot, SEGMENT_BOOT);
+	header.inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+	segment_header_write(&header, bytes);
 	if ((n = pwrite(fd, bytes, sizeof(bytes), 0)) != (ssize_t)sizeof(bytes)) {
 		int saved = n < 0 ? errno : ENOSPC;
 
@@ -184,6 +186,17 @@ journal_step(struct journal *j, uint64_t floor, const char *why)
 		log_warn("journal %s: %s: sequences go on at %" PRIu64 " after %" PRIu64, j->source,
 		    why, next, j->last);
 	j->next = next;
+}
+
+/* Made under this boot of the machine, and not put back from a copy, which may be older than what was read since. */
+static bool
+segment_is_ours(const struct journal *j, const struct segment_header *header, int fd)
+{
+	struct stat st;
+
+	if (memcmp(header->boot, j->boot, SEGMENT_BOOT) != 0 || fstat(fd, &st) != 0)
+		return false;
+	return header->inode == 0 || header->inode == st.st_ino;
 }
 
 /* Takes up the segment that was written to last; *trusted when sequences may just go on behind it.
@@ -218,8 +231,7 @@ segment_recover(struct journal *j, uint64_t first, bool *trusted)
 		r = unlink(path) == 0 ? E_ABSENT : E_SYSTEM;
 		goto out;
 	}
-	*trusted = headed == E_OK && tail.kind != TAIL_FOREIGN &&
-		   memcmp(header.boot, j->boot, SEGMENT_BOOT) == 0;
+	*trusted = headed == E_OK && tail.kind != TAIL_FOREIGN && segment_is_ours(j, &header, fd);
 	if (tail.kind == TAIL_TORN) {
 		if (ftruncate(fd, tail.end) != 0) {
 			r = E_SYSTEM;

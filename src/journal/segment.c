@@ -166,7 +166,7 @@ segment_boot_read(uint8_t boot[SEGMENT_BOOT])
 	}
 }
 
-/* magic 8, crc 4 (of all that follows), format 4, first 8, previous 8, created 8, boot 16, zeros 8 */
+/* magic 8, crc 4 (of all that follows), format 4, first 8, previous 8, created 8, boot 16, inode 8 */
 void
 segment_header_write(const struct segment_header *header, uint8_t out[SEGMENT_HEADER])
 {
@@ -177,6 +177,7 @@ segment_header_write(const struct segment_header *header, uint8_t out[SEGMENT_HE
 	put64(out + 24, header->previous);
 	put64(out + 32, (uint64_t)header->created_ns);
 	memcpy(out + 40, header->boot, SEGMENT_BOOT);
+	put64(out + 56, header->inode);
 	put32(out + 8, hash_crc32(out + 12, SEGMENT_HEADER - 12));
 }
 
@@ -193,6 +194,7 @@ segment_header_read(const uint8_t in[SEGMENT_HEADER], struct segment_header *hea
 	header->previous = get64(in + 24);
 	header->created_ns = (int64_t)get64(in + 32);
 	memcpy(header->boot, in + 40, SEGMENT_BOOT);
+	header->inode = get64(in + 56);
 	return E_OK;
 }
 

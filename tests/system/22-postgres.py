@@ -1,8 +1,9 @@
 """History in PostgreSQL: every record once, and one clear line for each way in which the database cannot be used."""
 import contextlib
+import shutil
 import subprocess
 
-from harness import BUILD, ROOT, check, equal, run_file, wait_for
+from harness import BUILD, ROOT, Gateway, check, equal, run_file, wait_for
 from servers_postgres import PASSWORD, PgBouncer, Postgres
 
 DEMO = ROOT / "recordings/matplotlib-daily"
@@ -175,6 +176,31 @@ def test_another_primary_gets_what_it_lacks(scene):
         green(g)
         stored(g, second)
         check(each_once(g, second) > 300)
+
+
+def test_of_two_copies_of_a_state_directory_one_stores_and_the_other_says_why(scene):
+    with Postgres() as server:
+        r, g = pair(scene, server.url())
+        ask_bars(g, 2)
+        stored(g, server)
+        folder = scene.folder / "copy"
+        shutil.copytree(g.state, folder / "state", ignore=lambda _, names: [n for n in names if n not in ("journal", "node", "owner") and "fetcher" not in n])
+        for n in range(2):
+            check((folder / "state" / ("node", "owner")[n]).exists(), "not copied")
+        copy = Gateway(folder, r.port, env={"POSTGRES_URL": server.url()}, settings=("--history.wait=0", "--freshness.bars=0", "--freshness.closed=0"))
+        scene.started.append(copy)
+        ask_bars(copy, 2)
+        wait_for(lambda: server.value("SELECT count(*) FROM bars") == str(2 * (50 + 51)), 10, "the copy to store; " + copy.tail())
+        ask_bars(g, 3)
+        wait_for(lambda: "remove the file owner here" in (database(g)["last_error"] or ""), 15, "the original to be refused; " + g.tail())
+        equal(database(copy)["status"], "healthy", copy.tail())
+        copy.stop()
+        (g.state / "owner").unlink()
+        wait_for(lambda: server.value("SELECT count(*) FROM bars") == str(2 * (50 + 51) + 50 + 51 + 52), 20, "what waited to be stored; " + g.tail())
+        green(g)
+        g.stop()
+        equal(server.value("SELECT count(*) - count(DISTINCT (journal_source, journal_sequence)) FROM bars"), "0")
+        scene.expected = ("copy of this state directory", "numbers the store knows", "trying again", "still not working")
 
 
 def test_a_url_that_does_not_parse_is_refused_before_anything_starts(scene):

@@ -71,6 +71,15 @@ int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 /* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
 int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
 
+struct writer_hooks;
+/* Tells the fetcher how far its journal is stored, if it does not know. */
+void	 tail_tell(struct tail *, const struct writer_hooks *);
+/* All of them, also what they know: that the store still says so is what lets kept segments go by their age. */
+void	 tails_tell(struct tail *first, const struct writer_hooks *);
+/* The store was found at `found`. If somebody else moved it there, the fetcher hears first how far the store has it from
+ * us, as what is behind that it has to append again. */
+void	 tail_settle(struct tail *, const struct writer_hooks *, uint64_t found);
+
 #define CLAIM_ANY ((uint64_t)INT64_MAX)
 struct claim {			/* to the journals of a node, in a store that others share; zeros: none yet */
 	uint64_t	 known;		/* up to here they are ours; CLAIM_ANY: whatever there is */

@@ -51,6 +51,35 @@ tail_place(struct tail *t, uint64_t position)
 	t->placed = true;
 }
 
+void
+tail_tell(struct tail *t, const struct writer_hooks *hooks)
+{
+	if (t->listener == NULL || t->synced == TAIL_UNKNOWN || t->synced == t->told)
+		return;
+	if (hooks->stored(t->listener, t->synced) == E_OK)
+		t->told = t->synced;
+}
+
+void
+tails_tell(struct tail *t, const struct writer_hooks *hooks)
+{
+	for (; t != NULL; t = t->next) {
+		if (!t->placed)
+			continue;
+		t->told = TAIL_UNKNOWN;
+		tail_tell(t, hooks);
+	}
+}
+
+void
+tail_settle(struct tail *t, const struct writer_hooks *hooks, uint64_t found)
+{
+	if (t->position == 0 || found <= t->position)
+		return;
+	t->synced = t->position;
+	tail_tell(t, hooks);
+}
+
 static int
 tail_reader_ensure(struct tail *t)
 {

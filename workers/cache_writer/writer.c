@@ -206,15 +206,6 @@ on_opened(void *owner)
 }
 
 static void
-fetcher_tell(struct writer *w, struct tail *t)
-{
-	if (t->listener == NULL || t->synced == TAIL_UNKNOWN || t->synced == t->told)
-		return;
-	if (w->hooks->stored(t->listener, t->synced) == E_OK)
-		t->told = t->synced;
-}
-
-static void
 on_positioned(uint64_t sequence, void *owner)
 {
 	struct writer *w = owner;
@@ -222,27 +213,17 @@ on_positioned(uint64_t sequence, void *owner)
 
 	if (w->prefix[0] != '\0' && claim_confirm(&w->claim, w->conf->state_dir, why) != E_OK)
 		log_warn("store %s: %s", w->kind->name, why);
+	if (w->kind->sync == NULL)
+		tail_settle(w->asked, w->hooks, sequence);
 	tail_place(w->asked, sequence);
 	/* Whoever committed that may have been killed before its sync. Otherwise it is told before anything can fail: a
 	 * new store that takes nothing must not be believed to hold what the one before it held. */
 	w->unsynced = true;
 	if (w->kind->sync == NULL || sequence == 0) {
 		w->asked->synced = sequence;
-		fetcher_tell(w, w->asked);
+		tail_tell(w->asked, w->hooks);
 	}
 	answered(w);
-}
-
-/* Also what they know: that the store still says so is what lets kept segments go by their age. */
-static void
-fetchers_tell(struct writer *w)
-{
-	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (!t->placed)
-			continue;
-		t->told = TAIL_UNKNOWN;
-		fetcher_tell(w, t);
-	}
 }
 
 static void
@@ -250,7 +231,7 @@ on_checked(void *owner)
 {
 	struct writer *w = owner;
 
-	fetchers_tell(w);
+	tails_tell(w->tails, w->hooks);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
 	answered(w);
@@ -278,7 +259,7 @@ store_sync(struct writer *w)
 		if (t->placed)
 			t->synced = t->position;
 	}
-	fetchers_tell(w);
+	tails_tell(w->tails, w->hooks);
 }
 
 static void
@@ -367,7 +348,7 @@ batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
 			batch->rows = 0;
 		if (batch->corrupt > 0)
 			metric_add(w->stats, M_JOURNAL_CORRUPT, 0, 0, batch->corrupt);
-		fetcher_tell(w, t);
+		tail_tell(t, w->hooks);
 		if (batch->rows > 0) {
 			*whose = t;
 			return true;
@@ -647,7 +628,7 @@ writer_listen(struct writer *w, const char *source, void *listener)
 	t->listener = listener;
 	t->told = TAIL_UNKNOWN;
 	if (t->placed)
-		fetcher_tell(w, t);
+		tail_tell(t, w->hooks);
 	writer_ring(w);
 }
 

@@ -19,8 +19,9 @@ BEGIN
 		SELECT * INTO p FROM journal_position WHERE journal_source = source FOR UPDATE;
 	END IF;
 	IF p.claim > known AND p.claim <> mine THEN
-		RAISE EXCEPTION '%: a copy of this state directory stores under the same name. If this is the copy, remove its '
-			'node and journal; if no other runs any more, remove its file owner', source USING ERRCODE = 'OP002';
+		-- The health check shows less than a hundred characters of it.
+		RAISE EXCEPTION 'a copy of this state directory stores instead; if it is gone, remove the file owner here; '
+			'if this is the copy, stop it and remove its owner, node and journal (%)', source USING ERRCODE = 'OP002';
 	END IF;
 	IF p.claim < mine THEN
 		UPDATE journal_position SET claim = mine WHERE journal_source = source;

@@ -21,7 +21,8 @@ shell(const char *format)
 	cr_assert_eq(system(command), 0);
 }
 
-/* The store has 200, the journal only the first 100 of them: a copy was put back. The store's position. */
+/* The store has 200, the journal only the first 100 of them: the volume was put back, whose files stay the same. The
+ * store's position. */
 static uint64_t
 put_back(const struct journal_limits *limits)
 {
@@ -34,7 +35,9 @@ put_back(const struct journal_limits *limits)
 	stored = help_append(j, 101, 100);
 	journal_passed(j, stored);
 	journal_close(&j);
-	shell("rm -rf %s/journal && mv %s/copy %s/journal");
+	shell("cd %s/journal/" HELP_SOURCE " && for f in *; do "
+	      "[ -e %s/copy/" HELP_SOURCE "/$f ] && cat %s/copy/" HELP_SOURCE
+	      "/$f >$f || rm $f; done");
 	return stored;
 }
 
@@ -50,6 +53,29 @@ expect_read(uint64_t stored, uint64_t from, uint64_t to)
 	cr_expect_eq(journal_read(reader, &record), E_PARTIAL);
 	cr_expect_eq(journal_reader_skipped(reader), 0);
 	journal_reader_close(&reader);
+}
+
+/* The store has 200, the journal is a copy of its first 100. */
+Test(again, files_put_back_from_a_copy_go_on_beyond_all_that_was_given)
+{
+	struct journal *j = help_open(&small);
+	uint64_t stored;
+
+	help_append(j, 1, 100);
+	shell("cp -a %s/journal %s/copy");
+	stored = help_append(j, 101, 100);
+	journal_close(&j);
+	shell("rm -rf %s/journal && mv %s/copy %s/journal");
+	j = help_open(&small);
+	/* The store is away until more was written than the copy lacks. */
+	cr_expect_gt(help_append(j, 1001, 150), stored + 149);
+	journal_passed(j, stored);
+	expect_read(stored, 1001, 1150);
+	journal_close(&j);
+	j = help_open(&small);
+	cr_expect_eq(help_append(j, 1151, 1), journal_last(j));
+	expect_read(stored, 1001, 1151);
+	journal_close(&j);
 }
 
 Test(again, what_was_written_before_the_store_spoke_is_read_behind_its_position)

@@ -200,7 +200,7 @@ Test(postgres, of_two_copies_of_a_gateway_only_the_one_that_claimed_last_can_sto
 	help_kind->close(&first);
 	first = help_open();
 	cr_expect_eq(try_position(first), E_SYSTEM);
-	cr_expect_not_null(strstr(help.why, "remove its file owner"), "%s", help.why);
+	cr_expect_not_null(strstr(help.why, "remove the file owner here"), "%s", help.why);
 	help_kind->close(&first);
 	as(2000, 2000);
 	help_store(copy, SOURCE, 11, 12);
