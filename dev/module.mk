@@ -44,8 +44,9 @@ format:
 format-fix:
 	$(top_srcdir)/dev/format $(top_srcdir) --fix
 
+# all-am: a make below this one would not hear which sources are to look changed.
 compile_commands.json: Makefile
-	$(top_srcdir)/dev/compile-commands $(top_srcdir) all $(check_PROGRAMS) >$@.tmp && mv $@.tmp $@
+	$(top_srcdir)/dev/compile-commands $(top_srcdir) all-am $(check_PROGRAMS) >$@.tmp && mv $@.tmp $@
 
 # What the compilers do not see. Each tool that is not installed is named and left out.
 lint: check-source compile_commands.json
