@@ -30,7 +30,7 @@ claim_failed(const char *doing, char why[STORE_WHY])
 static int
 claim_read(const char *path, uint64_t *known, uint64_t *next, char why[STORE_WHY])
 {
-	char text[CLAIM_TEXT + 1], *rest = text, *one;
+	char text[CLAIM_TEXT + 1], *second;
 	ssize_t n;
 	int fd;
 
@@ -42,10 +42,12 @@ claim_read(const char *path, uint64_t *known, uint64_t *next, char why[STORE_WHY
 		return claim_failed("read", why);
 	text[n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	if ((one = text_split(&rest, ' ')) != NULL && rest != NULL &&
-	    text_to_u64(one, known) == E_OK && text_to_u64(rest, next) == E_OK &&
-	    *known <= CLAIM_ANY && *next < CLAIM_ANY)
-		return E_OK;
+	if ((second = strchr(text, ' ')) != NULL) {
+		*second++ = '\0';
+		if (text_to_u64(text, known) == E_OK && text_to_u64(second, next) == E_OK &&
+		    *known <= CLAIM_ANY && *next < CLAIM_ANY)
+			return E_OK;
+	}
 	(void)text_copy(why, STORE_WHY,
 	    "the file `owner` does not hold two numbers: remove it, if no other gateway runs on a "
 	    "copy of this state directory");
