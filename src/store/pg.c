@@ -69,6 +69,7 @@ pg_done(const struct pg_answer *a, void *owner)
 	case PG_PARTS_NOW:
 		pg_open_done(s, a);
 		return;
+	case PG_PARTS_AHEAD:
 	case PG_PARTS_BATCH:
 	case PG_COPY:
 	case PG_LETTER:

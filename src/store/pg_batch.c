@@ -173,29 +173,38 @@ batch_copy(struct store *s)
 	buf_fini(&sql);
 }
 
-/* Tries what is next: its partitions first, if one is missing. */
-static void
-batch_try(struct store *s)
+/* Asks for partitions that are missing: those of now and next, or of the rows being tried. False: none is. */
+static bool
+batch_parts(struct store *s, enum pg_step step)
 {
 	struct buf sql;
 	bool wanted;
 	int r;
 
 	buf_init(&sql, SQL_MAX);
-	r = buf_add_text(&sql, "SET LOCAL lock_timeout = 5000;\n");
+	r = pg_parts_patience(s, &sql);
 	if (r == E_OK)
-		r = pg_parts_want(&s->parts, &s->flying, s->from, s->count, &sql, &wanted);
+		r = step == PG_PARTS_AHEAD
+			? pg_parts_want_now(&s->parts, &sql, &wanted)
+			: pg_parts_want(&s->parts, &s->flying, s->from, s->count, &sql, &wanted);
 	if (r == E_OK)
 		r = buf_add(&sql, "", 1);
 	if (r != E_OK)
 		panic("store postgres: more partitions than a query takes");
 	if (wanted) {
-		s->step = PG_PARTS_BATCH;
+		s->step = step;
 		pg_link_query(&s->link, (const char *)buf_data(&sql));
-	} else {
-		batch_copy(s);
 	}
 	buf_fini(&sql);
+	return wanted;
+}
+
+/* Tries what is next: its partitions first, if one is missing. */
+static void
+batch_try(struct store *s)
+{
+	if (clock_mono() < s->missing_at || !batch_parts(s, PG_PARTS_BATCH))
+		batch_copy(s);
 }
 
 static void
@@ -258,15 +267,20 @@ pg_batch_fly(struct store *s)
 	s->rows = s->refused = 0;
 	s->refusal[0] = '\0';
 	s->began_ns = clock_mono();
-	batch_try(s);
+	if (s->began_ns < s->ahead_at || !batch_parts(s, PG_PARTS_AHEAD))
+		batch_try(s);
 }
 
 void
 pg_batch_done(struct store *s, const struct pg_answer *a)
 {
-	if (!a->ok && (s->step != PG_COPY || !pg_row_is_refused(a->state))) {
+	bool parts = s->step == PG_PARTS_AHEAD || s->step == PG_PARTS_BATCH;
+
+	if (parts && !a->ok && pg_parts_are_held_up(s, a)) {
+		batch_try(s);
+	} else if (!a->ok && (s->step != PG_COPY || !pg_row_is_refused(a->state))) {
 		pg_failed(s, E_STORE, a->why);
-	} else if (s->step == PG_PARTS_BATCH) {
+	} else if (parts) {
 		batch_try(s);
 	} else if (s->step == PG_LETTER) {
 		s->refused++;

@@ -100,7 +100,7 @@ parts_make(struct store *s)
 
 	s->step = PG_PARTS_NOW;
 	buf_init(&sql, SQL_MAX);
-	if (buf_add_text(&sql, "SET LOCAL lock_timeout = 5000;\n") != E_OK ||
+	if (pg_parts_patience(s, &sql) != E_OK ||
 	    pg_parts_want_now(&s->parts, &sql, &wanted) != E_OK || buf_add(&sql, "", 1) != E_OK)
 		panic("store postgres: more partitions than a query takes");
 	pg_link_query(&s->link, (const char *)buf_data(&sql));
@@ -145,7 +145,9 @@ pg_open_done(struct store *s, const struct pg_answer *a)
 {
 	char why[STORE_WHY];
 
-	if (s->step == PG_MIGRATING && (a->ok || strcmp(a->state, APPLIED) == 0)) {
+	if (s->step == PG_PARTS_NOW && !a->ok && pg_parts_are_held_up(s, a)) {
+		open_over(s);
+	} else if (s->step == PG_MIGRATING && (a->ok || strcmp(a->state, APPLIED) == 0)) {
 		version_ask(s);
 	} else if (!a->ok) {
 		(void)snprintf(why, sizeof(why), "schema: %.230s", a->why);

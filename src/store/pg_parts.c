@@ -1,7 +1,9 @@
 /* pg_parts.c - which partition takes a record, and which are known to be there.
  *
  * Partitions are made in a transaction of their own before the one that needs them: it is short, so that its lock of
- * the whole table is, and two writers cannot lock one another out.
+ * the whole table is, and two writers cannot lock one another out. Whoever reads the table, a dump for hours, holds
+ * that lock up, and whoever waits for it holds up all later readers. So it is waited for shortly and seldom, those of
+ * the next week are made a week ahead, and rows whose partition cannot be made now go where those of no partition are.
  */
 #include "pg_room.h"
 
@@ -9,11 +11,16 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 
 #define WEEK	   (7 * CLOCK_DAY)
 #define FIRST_DAY  (10957 * CLOCK_DAY) /* 2000-01-01: nothing older gets a partition */
 #define AHEAD	   (366 * CLOCK_DAY)   /* nor what is further ahead */
 #define WANTED_MAX 64		       /* partitions made for one batch */
+#define LOCK_MS	   2000		       /* a reader is waited for at most */
+#define LOCK_SHARE 4		       /* of postgres.timeout at most, as a fraction */
+#define AHEAD_MS   600000	       /* until partitions of now and next are tried again */
+#define MISSING_MS 60000	       /* until those of old rows are */
 
 static const struct part_rule {
 	enum msg_type type;
@@ -105,7 +112,15 @@ part_want(struct pg_parts *p, const char *table, int64_t from, int64_t to, struc
 	p->known[p->count].from = from;
 	p->known[p->count].to = to;
 	p->last = p->count++;
+	p->noted++;
 	return E_OK;
+}
+
+void
+pg_parts_forget(struct pg_parts *p)
+{
+	p->count -= p->noted < p->count ? p->noted : p->count;
+	p->noted = p->last = 0;
 }
 
 int
@@ -113,39 +128,69 @@ pg_parts_want(struct pg_parts *p, const struct pg_batch *b, size_t from, size_t 
     struct buf *sql, bool *wanted)
 {
 	int64_t now = clock_wall(), begin, end;
-	unsigned want = 0;
 	const char *table;
 	int r;
 
-	for (size_t i = from; i < from + count && want < WANTED_MAX; i++) {
+	p->noted = 0;
+	for (size_t i = from; i < from + count && p->noted < WANTED_MAX; i++) {
 		if (!pg_part_of(
 			b->records[i].desc, pg_batch_value(b, i), now, &table, &begin, &end) ||
 		    part_is_known(p, table, begin))
 			continue;
 		if ((r = part_want(p, table, begin, end, sql)) != E_OK)
 			return r;
-		want++;
 	}
-	*wanted = want > 0;
+	*wanted = p->noted > 0;
 	return E_OK;
 }
 
 int
 pg_parts_want_now(struct pg_parts *p, struct buf *sql, bool *wanted)
 {
-	int64_t from, to;
+	int64_t now = clock_wall(), from, to;
 	int r;
 
-	*wanted = true;
-	for (size_t i = 0; i < PART_RULES; i++) {
-		const char *table = msg_desc(part_rules[i].type)->table;
+	p->noted = 0;
+	for (size_t i = 0; i < 2 * PART_RULES; i++) {
+		const struct part_rule *rule = &part_rules[i / 2];
+		const char *table = msg_desc(rule->type)->table;
 
-		span_of(&part_rules[i], clock_wall(), &from, &to);
-		if ((r = part_want(p, table, from, to, sql)) != E_OK)
-			return r;
-		span_of(&part_rules[i], to, &from, &to);
-		if ((r = part_want(p, table, from, to, sql)) != E_OK)
+		span_of(rule, now, &from, &to);
+		if (i % 2 == 1)
+			span_of(rule, to, &from, &to);
+		if (!part_is_known(p, table, from) &&
+		    (r = part_want(p, table, from, to, sql)) != E_OK)
 			return r;
 	}
+	*wanted = p->noted > 0;
 	return E_OK;
+}
+
+int
+pg_parts_patience(const struct store *s, struct buf *sql)
+{
+	int64_t timeout = s->setup->conf->postgres_timeout / LOCK_SHARE;
+
+	return buf_printf(
+	    sql, "SET LOCAL lock_timeout = %" PRId64 ";\n", timeout < LOCK_MS ? timeout : LOCK_MS);
+}
+
+bool
+pg_parts_are_held_up(struct store *s, const struct pg_answer *a)
+{
+	bool ahead = s->step != PG_PARTS_BATCH;
+
+	/* lock_not_available, query_canceled (by statement_timeout), deadlock_detected */
+	if (strcmp(a->state, "55P03") != 0 && strcmp(a->state, "57014") != 0 &&
+	    strcmp(a->state, "40P01") != 0)
+		return false;
+	pg_parts_forget(&s->parts);
+	*(ahead ? &s->ahead_at : &s->missing_at) =
+	    clock_mono() + (ahead ? AHEAD_MS : MISSING_MS) * CLOCK_MS;
+	log_warn("store postgres: partitions of %s cannot be made, as somebody reads the table: "
+		 "%s; %s, tried again in %d s",
+	    ahead ? "this and the next week or year" : "rows to be stored", a->why,
+	    ahead ? "there is time" : "these rows go into the default partition",
+	    (ahead ? AHEAD_MS : MISSING_MS) / 1000);
+	return true;
 }

@@ -104,6 +104,7 @@ struct pg_parts {
 	struct { const char *table; int64_t from, to; } known[PG_PARTS];
 	unsigned	 count;
 	unsigned	 last;	/* where the last look ended */
+	unsigned	 noted;	/* with the last calls that were appended */
 };
 /* The span of the partition that takes this record; false: its table has none, or its time is out of what gets one. */
 bool	 pg_part_of(const struct msg_desc *, const void *value, int64_t now, const char **table, int64_t *from, int64_t *to);
@@ -111,15 +112,18 @@ bool	 pg_part_of(const struct msg_desc *, const void *value, int64_t now, const 
 int	 pg_parts_want(struct pg_parts *, const struct pg_batch *, size_t from, size_t count, struct buf *, bool *wanted) MUST_CHECK;
 /* The same for the time now and the next span of each table. */
 int	 pg_parts_want_now(struct pg_parts *, struct buf *, bool *wanted) MUST_CHECK;
+/* Those calls failed: what they were to make is not there. */
+void	 pg_parts_forget(struct pg_parts *);
 
-enum pg_step { PG_CONNECTING, PG_LOOKING, PG_VERSION, PG_MIGRATING, PG_PARTS_NOW, PG_IDLE, PG_POSITION, PG_PARTS_BATCH,
-	PG_COPY, PG_LETTER, PG_CHECK, PG_TRIM, PG_FAILED };
+enum pg_step { PG_CONNECTING, PG_LOOKING, PG_VERSION, PG_MIGRATING, PG_PARTS_NOW, PG_IDLE, PG_POSITION,
+	PG_PARTS_AHEAD, PG_PARTS_BATCH, PG_COPY, PG_LETTER, PG_CHECK, PG_TRIM, PG_FAILED };
 
 struct store {
 	const struct store_setup *setup;
 	struct pg_link	 link;
 	enum pg_step	 step;
 	struct pg_parts	 parts;
+	int64_t		 ahead_at, missing_at;	/* monotonic: partitions of now and next, of old rows, are not tried before */
 	size_t		 migration;	/* next to look at */
 	struct pg_batch	 filling, flying;
 	/* Of the flying batch: what is stored, and what is being tried. */
@@ -141,6 +145,10 @@ void	 pg_open_begin(struct store *);
 void	 pg_open_up(int error, const char *why, void *owner);
 /* An answer while the store is being opened. */
 void	 pg_open_done(struct store *, const struct pg_answer *);
+/* Appends how long a statement that makes partitions waits for readers. */
+int	 pg_parts_patience(const struct store *, struct buf *) MUST_CHECK;
+/* Whether partitions were not made because somebody reads the table: then it goes on without, and this tells so. */
+bool	 pg_parts_are_held_up(struct store *, const struct pg_answer *);
 bool	 pg_feed(unsigned copy, struct buf *, void *owner);
 void	 pg_batch_fly(struct store *);
 void	 pg_batch_done(struct store *, const struct pg_answer *);

@@ -300,6 +300,31 @@ Test(postgres, rows_go_into_the_partition_of_their_time)
 	cr_expect_str_eq(help_ask("SELECT count(DISTINCT tableoid) FROM trades"), "3");
 }
 
+Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
+{
+	struct store *store = help_open();
+	PGconn *reader = PQconnectdb(help_file);
+
+	help_kind->close(&store);
+	help_conf.postgres_timeout = 800; /* a lock is waited for a quarter of it */
+	help_do("DO $$ DECLARE part text; BEGIN FOR part IN SELECT inhrelid::regclass FROM "
+		"pg_inherits WHERE inhparent = 'trades'::regclass AND inhrelid::regclass::text ~ "
+		"'_2' LOOP EXECUTE 'DROP TABLE ' || "
+		"part; END LOOP; END $$");
+	PQclear(PQexec(reader, "BEGIN; SELECT count(*) FROM trades"));
+	store = help_open();
+	help_store(store, SOURCE, 1, 5);
+	help_store(store, SOURCE, 6, 9);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "9");
+	PQfinish(reader);
+	help_kind->close(&store);
+	store = help_open();
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_inherits WHERE inhparent = "
+				  "'trades'::regclass"),
+	    "3", "the default, this week and the next");
+}
+
 Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
 {
 	struct store *store = help_open();
