@@ -185,7 +185,7 @@ range_show(struct range *r, struct shown **out)
 	facts_begin(r, &f);
 	buf_init(&rows, ASSEMBLY_BYTES_MAX);
 	buf_init(&gaps, ASSEMBLY_BYTES_MAX);
-	error = buf_reserve(&rows, r->count * ROW_BYTES_USUAL);
+	error = shown_room(&rows, r->count * ROW_BYTES_USUAL);
 	json_begin(&j, &rows);
 	rows_write(r, &j, &f);
 	error = error == E_OK ? json_end(&j) : error;
@@ -194,9 +194,8 @@ range_show(struct range *r, struct shown **out)
 		gaps_write(r, &j);
 		error = json_end(&j);
 	}
-	if (error == E_OK)
-		*out =
-		    shown_new(&f, buf_data(&rows), buf_len(&rows), buf_data(&gaps), buf_len(&gaps));
+	if (error == E_OK && (*out = shown_of_room(&f, &rows, buf_data(&gaps), buf_len(&gaps))) == NULL)
+		error = E_FULL;
 	buf_fini(&rows);
 	buf_fini(&gaps);
 	return error == E_OK ? E_OK : E_OVERLOADED;
