@@ -178,14 +178,15 @@ static bool
 take_row(struct reading *s, void *owner)
 {
 	struct taking *t = owner;
-	struct history_row row = { .versions = 1 };
+	struct history_row *row = picking_room(t->picking);
 
+	row->versions = 1;
 	if (question_of(s)->series.what == COVERED_BARS)
-		read_bar(s, &row.v.bar);
+		read_bar(s, &row->v.bar);
 	else
-		read_trade(s, &row.v.trade);
+		read_trade(s, &row->v.trade);
 	t->of_range++;
-	t->more = picking_row(t->picking, &row);
+	t->more = picking_row(t->picking, row);
 	return t->more;
 }
 
@@ -213,8 +214,7 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 
 	t->from = span->start > from ? span->start : from;
 	t->of_range = 0;
-	r = s->kind->each(
-	    s, which, t->from, span->end, span->of.received, wanted, take_row, t);
+	r = s->kind->each(s, which, t->from, span->end, span->of.received, wanted, take_row, t);
 	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
 	return r;
 }
@@ -242,8 +242,7 @@ call_count(struct reading *s, const struct cover *c, int64_t from, int64_t to, i
 
 /* What was read of it is not counted again: a range of ten thousand rows is most of its call. */
 static int
-call_count_rest(
-    struct reading *s, const struct span *span, const struct taking *t, int64_t *rows)
+call_count_rest(struct reading *s, const struct span *span, const struct taking *t, int64_t *rows)
 {
 	const struct cover *c = &span->of;
 	int r;

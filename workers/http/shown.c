@@ -112,8 +112,7 @@ shown_append(char *at, const void *from, size_t len)
 
 /* All but the text, and the lengths of what is no metadata. */
 static void
-shown_fill(
-    struct shown *s, const struct shown_facts *f, const struct shown_meta *m, size_t bytes)
+shown_fill(struct shown *s, const struct shown_facts *f, const struct shown_meta *m, size_t bytes)
 {
 	*s = (struct shown){ .refs = 1,
 		.source = f->source,
@@ -158,8 +157,7 @@ room_add(struct buf *b, const struct shown_meta *m, const void *dates, size_t da
 }
 
 struct shown *
-shown_of_room(
-    const struct shown_facts *f, struct buf *b, const void *dates, size_t dates_len)
+shown_of_room(const struct shown_facts *f, struct buf *b, const void *dates, size_t dates_len)
 {
 	size_t len = buf_len(b) - sizeof(struct shown), bytes;
 	struct shown *s = NULL;
