@@ -19,6 +19,7 @@ void	 buf_fini(struct buf *);			/* usable again afterwards, empty */
 void	 buf_reset(struct buf *);			/* empty, memory kept */
 void	 buf_shrink(struct buf *);			/* gives memory back when empty */
 size_t	 buf_len(const struct buf *);
+void	*buf_take(struct buf *);			/* all of it, to be freed with mem_free; empty afterwards */
 uint8_t	*buf_data(const struct buf *);			/* borrowed until the next change */
 void	 buf_consume(struct buf *, size_t);		/* at most buf_len */
 

@@ -85,6 +85,8 @@ struct http_answer {
 	size_t		 body_len;
 	const void	*body2;		/* second part of the body, may be null */
 	size_t		 body2_len;
+	const void	*body3;		/* third */
+	size_t		 body3_len;
 	bool		 close;		/* end the connection behind it */
 };
 /* Content-Length, Date, Server and Connection are written here; the body is left out for HEAD. */

@@ -13,6 +13,8 @@ void	*mem_copy(const void *, size_t);
 /* Frees what *p points to and nulls it; null is fine. `p` is the address of a pointer. */
 #define mem_free(p) mem_free_at((void *)(p))
 void	 mem_free_at(void *address_of_pointer);
+/* Makes the pages at once that are about to be written to; what they hold stays. Only a matter of time saved. */
+void	 mem_touch(void *, size_t bytes);
 /* Overwrites in a way the compiler must not leave out. */
 void	 mem_wipe(void *, size_t);
 

@@ -38,6 +38,28 @@ buf_shrink(struct buf *b)
 		buf_fini(b);
 }
 
+static void
+buf_compact(struct buf *b)
+{
+	if (b->start == 0)
+		return;
+	memmove(b->base, b->base + b->start, buf_len(b));
+	b->end -= b->start;
+	b->start = 0;
+}
+
+void *
+buf_take(struct buf *b)
+{
+	void *all;
+
+	buf_compact(b);
+	all = mem_grow(b->base, b->end, b->end); /* what is not used goes back */
+	b->base = NULL;
+	buf_fini(b);
+	return all;
+}
+
 size_t
 buf_len(const struct buf *b)
 {
@@ -56,16 +78,6 @@ buf_consume(struct buf *b, size_t n)
 	b->start += n < buf_len(b) ? n : buf_len(b);
 	if (b->start == b->end)
 		buf_reset(b);
-}
-
-static void
-buf_compact(struct buf *b)
-{
-	if (b->start == 0)
-		return;
-	memmove(b->base, b->base + b->start, buf_len(b));
-	b->end -= b->start;
-	b->start = 0;
 }
 
 /* Memory for n more bytes, whatever the limit says. */

@@ -23,21 +23,31 @@ static const double decimal_powers[PLACES_MAX + 1] = { 1e0, 1e1, 1e2, 1e3, 1e4, 
 static size_t
 decimal_place(uint64_t digits, int places, int negative, char *out)
 {
-	char reversed[DECIMAL_TEXT];
-	size_t n = 0, len = 0;
+	char text[DECIMAL_TEXT], *end = text + sizeof(text), *at = end;
+	size_t len;
 
-	do {
-		if (places > 0 && n == (size_t)places)
-			reversed[n++] = '.', places = -1;
-		reversed[n++] = (char)('0' + digits % 10);
-		digits /= 10;
-	} while (digits != 0 || (places > 0 && n <= (size_t)places));
+	if (places > 0) {
+		for (; places > 0; places--, digits /= 10)
+			*--at = (char)('0' + digits % 10);
+		*--at = '.';
+	}
+	do
+		*--at = (char)('0' + digits % 10);
+	while ((digits /= 10) != 0);
 	if (negative)
-		out[len++] = '-';
-	while (n > 0)
-		out[len++] = reversed[--n];
+		*--at = '-';
+	len = (size_t)(end - at);
+	memcpy(out, at, len);
 	out[len] = '\0';
 	return len;
+}
+
+/* As nearbyint() does it, without a call: behind 2^52 doubles have no fraction, so that the sum is rounded to an
+ * integer, to the even one of two. */
+static double
+decimal_whole(double v)
+{
+	return v < 4503599627370496.0 ? v + 4503599627370496.0 - 4503599627370496.0 : v;
 }
 
 static int
@@ -50,7 +60,11 @@ decimal_quick(double d, char *out, size_t *len)
 		scaled = a * decimal_powers[k];
 		if (scaled >= 9007199254740992.0)
 			return 0;
-		whole = nearbyint(scaled);
+		whole = decimal_whole(scaled);
+		/* One that far off cannot be it, which spares the division: scaled is within 2^-53 of it, and so
+		 * is the quotient. */
+		if (fabs(scaled - whole) > scaled * 0x1p-50)
+			continue;
 		if (whole / decimal_powers[k] == a) {
 			*len = decimal_place((uint64_t)whole, k, signbit(d) && a != 0, out);
 			return 1;

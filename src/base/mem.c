@@ -4,8 +4,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "log.h"
+
+#define MEM_TOUCH_LEAST 65536
 
 static void *
 mem_must(void *p, size_t bytes)
@@ -65,6 +69,21 @@ mem_free_at(void *address_of_pointer)
 	free(p);
 	p = NULL;
 	memcpy(address_of_pointer, &p, sizeof(p));
+}
+
+void
+mem_touch(void *p, size_t bytes)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)p, to = from + bytes;
+
+	from = (from + page - 1) & ~(page - 1);
+	to &= ~(page - 1);
+	if (p == NULL || bytes < MEM_TOUCH_LEAST || from >= to)
+		return;
+#ifdef MADV_POPULATE_WRITE
+	/* Older kernels refuse it, and make the pages one by one. */
+	(void)madvise((char *)p + (from - (uintptr_t)p), to - from, MADV_POPULATE_WRITE);
+#endif
 }
 
 void

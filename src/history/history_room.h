@@ -65,6 +65,8 @@ struct picking {
 	struct spans	 spans;
 	struct history_answer answer;	/* owns rows */
 	uint64_t	 skipped;
+	size_t		 touched;	/* rows up to here, and some behind it, have their memory */
+	struct history_row surplus;	/* one more than is answered */
 };
 
 void	 picking_init(struct picking *, const struct history_question *);
@@ -74,6 +76,8 @@ bool	 question_is_ambiguous(const struct history_question *);
 void	 picking_heads(struct picking *, const struct heads *);
 /* How far the spans reach from the beginning on; again when some were dropped. */
 void	 picking_reach(struct picking *);
+/* Where the next row may be written, to be copied no more. */
+struct history_row *picking_room(struct picking *);
 /* The next row of the proven part, in the order asked for; false: no more are wanted. */
 bool	 picking_row(struct picking *, const struct history_row *);
 /* The answer uses what this call gave of the span, or that it gave nothing. */

@@ -6,6 +6,8 @@
 #include "mem.h"
 #include "symbol.h"
 
+#define ROWS_TOUCHED 512
+
 bool
 question_is_ambiguous(const struct history_question *q)
 {
@@ -172,15 +174,42 @@ picking_reach(struct picking *p)
 		reach_forwards(p);
 }
 
+/* Pages for rows that are about to come are made together, not each when it is first written to. */
 static void
-answer_add(struct picking *p, const struct history_row *row)
+rows_touch(struct picking *p)
+{
+	struct history_answer *a = &p->answer;
+	size_t left = p->question->limit - a->count;
+
+	if (a->count < p->touched + ROWS_TOUCHED)
+		return;
+	p->touched = a->count;
+	mem_touch(
+	    &a->rows[a->count], (left < ROWS_TOUCHED ? left : ROWS_TOUCHED) * sizeof(*a->rows));
+}
+
+struct history_row *
+picking_room(struct picking *p)
 {
 	struct history_answer *a = &p->answer;
 
 	/* All that may come at once: memory that is not touched costs nothing, moving it does. */
 	if (a->rows == NULL)
 		a->rows = mem_array(p->question->limit, sizeof(*a->rows));
-	a->rows[a->count++] = *row;
+	if (a->count == p->question->limit)
+		return &p->surplus;
+	rows_touch(p);
+	return &a->rows[a->count];
+}
+
+static void
+answer_add(struct picking *p, const struct history_row *row)
+{
+	struct history_row *room = picking_room(p);
+
+	if (room != row)
+		*room = *row;
+	p->answer.count++;
 }
 
 /* As far as rows were taken, or wanted, of it. */

@@ -170,6 +170,7 @@ read_trade(struct reading *s, struct trade *t)
 struct taking {
 	struct picking *picking;
 	bool more;	   /* the answer takes further rows */
+	int64_t from;	   /* of this span, rows of which are read from here on */
 	uint64_t of_range; /* rows of this span that lie in its call's own range */
 	bool to_the_end;   /* and those are all that are there of the span */
 };
@@ -178,14 +179,15 @@ static bool
 take_row(struct reading *s, void *owner)
 {
 	struct taking *t = owner;
-	struct history_row row = { .versions = 1 };
+	struct history_row *row = picking_room(t->picking);
 
+	row->versions = 1;
 	if (question_of(s)->series.what == COVERED_BARS)
-		read_bar(s, &row.v.bar);
+		read_bar(s, &row->v.bar);
 	else
-		read_trade(s, &row.v.trade);
+		read_trade(s, &row->v.trade);
 	t->of_range++;
-	t->more = picking_row(t->picking, &row);
+	t->more = picking_row(t->picking, row);
 	return t->more;
 }
 
@@ -214,9 +216,9 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 	uint64_t wanted = rows_wanted(t->picking);
 	int r;
 
+	t->from = span->start > from ? span->start : from;
 	t->of_range = 0;
-	r = s->kind->each(s, which, span->start > from ? span->start : from, span->end,
-	    span->of.received, wanted, take_row, t);
+	r = s->kind->each(s, which, t->from, span->end, span->of.received, wanted, take_row, t);
 	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
 	return r;
 }
@@ -227,6 +229,36 @@ struct known {
 	unsigned count;
 };
 
+/* How many rows of the call lie in [from, to], by the store. */
+static int
+call_count(struct reading *s, const struct cover *c, int64_t from, int64_t to, int64_t *rows)
+{
+	bool bars = question_of(s)->series.what == COVERED_BARS;
+	int64_t found = 0;
+	int r = E_OK;
+
+	if (from <= to)
+		r = query_number(
+		    s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, from, to, c->received, &found);
+	*rows += found;
+	return r;
+}
+
+/* What was read of it is not counted again: a range of ten thousand rows is most of its call. */
+static int
+call_count_rest(struct reading *s, const struct span *span, const struct taking *t, int64_t *rows)
+{
+	const struct cover *c = &span->of;
+	int r;
+
+	if (!t->to_the_end || t->from < c->start || span->end > c->end)
+		return call_count(s, c, c->start, c->end, rows);
+	*rows = (int64_t)t->of_range;
+	if (t->from > c->start && (r = call_count(s, c, c->start, t->from - 1, rows)) != E_OK)
+		return r;
+	return span->end < c->end ? call_count(s, c, span->end + 1, c->end, rows) : E_OK;
+}
+
 /* Whether all rows this call speaks of are there. What an interval the start lies in was given by has no range of
  * its own to count in. */
 static int
@@ -234,7 +266,6 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span,
     const struct taking *t, bool *whole)
 {
 	const struct cover *c = &span->of;
-	bool bars = question_of(s)->series.what == COVERED_BARS;
 	int64_t rows = 0;
 	int r;
 
@@ -244,13 +275,7 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span,
 			return E_OK;
 	if (c->end < question_of(s)->start && c->rows == 0)
 		return E_OK;
-	/* All of its range was read just now. */
-	if (t->to_the_end && span->start == c->start && span->end == c->end) {
-		*whole = t->of_range == c->rows;
-		return E_OK;
-	}
-	r = query_number(
-	    s, bars ? QUERY_COUNT_BARS : QUERY_COUNT_TRADES, c->start, c->end, c->received, &rows);
+	r = call_count_rest(s, span, t, &rows);
 	*whole = r == E_OK && (uint64_t)rows == c->rows;
 	if (*whole)
 		known->of[known->count++ % CALLS_KNOWN] = *c;

@@ -17,7 +17,7 @@
 #include "clock.h"
 #include "mem.h"
 
-#define REPLY_PARTS 7
+#define REPLY_PARTS 8
 #define HEAD_SIZE   256 /* status line, Server, Date, Content-Length, Connection */
 
 struct reply {
@@ -154,7 +154,7 @@ reply_head(
 	reply_put(p, s->lines, s->lines_len);
 	if (!bodyless) {
 		reply_put(p, "Content-Length: ", 16);
-		reply_put_number(p, a->body_len + a->body2_len);
+		reply_put_number(p, a->body_len + a->body2_len + a->body3_len);
 		reply_put(p, "\r\n", 2);
 	}
 	if (c->closing)
@@ -187,6 +187,8 @@ reply_compose(struct reply *p, const struct http_request *r, const struct http_a
 		reply_part(p, a->body, a->body_len);
 	if (a->body2 != NULL)
 		reply_part(p, a->body2, a->body2_len);
+	if (a->body3 != NULL)
+		reply_part(p, a->body3, a->body3_len);
 }
 
 static void

@@ -49,7 +49,9 @@ access_answered(struct access *access, const struct asker *a, const struct http_
 	about.status = answer->status;
 	about.method = http_method(r);
 	about.path = http_path(r);
-	about.bytes = http_is_head(r) ? 0 : (int64_t)(answer->body_len + answer->body2_len);
+	about.bytes = http_is_head(r)
+			  ? 0
+			  : (int64_t)(answer->body_len + answer->body2_len + answer->body3_len);
 	about.duration_ms = duration_ns / 1000;
 	about.client = http_client(r);
 	about.user_agent = http_header(r, "User-Agent");

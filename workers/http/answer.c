@@ -123,6 +123,19 @@ lines_add_cache(struct lines *l, const struct found *f)
 	    l, "Cache-Control", "private, max-age=", (uint64_t)(left > 0 ? age + left : 0));
 }
 
+/* Rows go to the kernel from where they lie: ten thousand of them are two megabytes. */
+static void
+answer_split(struct http_answer *answer, const struct shown *s, size_t gap)
+{
+	const char *all = answer->body;
+
+	answer->body2 = shown_data(s);
+	answer->body2_len = s->data_len;
+	answer->body3 = all + gap;
+	answer->body3_len = answer->body_len - gap;
+	answer->body_len = gap;
+}
+
 void
 answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 {
@@ -131,7 +144,9 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 		.symbol = ask->fetch.symbol,
 		.reason = f->what.reason,
 		.retry_ms = f->what.retry_ms };
+	struct http_answer answer;
 	struct lines l;
+	size_t gap = 0;
 
 	if (ask->kind == ASK_CLOCK) {
 		market_answer(a, f);
@@ -140,7 +155,7 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 	out_reset(&w->out);
 	if (fault.code == E_OK && buf_add(&w->out, "{", 1) != E_OK)
 		fault.code = E_INTERNAL_SERVICE_ERROR;
-	if (fault.code == E_OK && compose_found(w, &w->out, a->id, ask, f) != E_OK)
+	if (fault.code == E_OK && compose_around(w, &w->out, a->id, ask, f, &gap) != E_OK)
 		fault.code = E_INTERNAL_SERVICE_ERROR;
 	if (fault.code != E_OK) {
 		answer_fault(a, &fault);
@@ -150,12 +165,15 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 	a->symbol = ask->fetch.symbol[0] != '\0' ? ask->fetch.symbol : NULL;
 	lines_begin(&l, a);
 	lines_add_cache(&l, f);
-	answer_send(a, &(struct http_answer){ .status = 200,
-			   .type = JSON_TYPE,
-			   .headers = l.text,
-			   .headers_len = l.len,
-			   .body = buf_data(&w->out),
-			   .body_len = buf_len(&w->out) });
+	answer = (struct http_answer){ .status = 200,
+		.type = JSON_TYPE,
+		.headers = l.text,
+		.headers_len = l.len,
+		.body = buf_data(&w->out),
+		.body_len = buf_len(&w->out) };
+	if (gap > 0)
+		answer_split(&answer, f->what.shown, gap);
+	answer_send(a, &answer);
 }
 
 /* What is ours to mend is told; what the client or upstream did is for whoever looks closely. */

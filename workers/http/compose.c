@@ -103,8 +103,17 @@ compose_whole(struct worker *w, struct buf *out, const char *id, const struct fo
 	return E_OK;
 }
 
+/* The rows of it: here, or only their place, for whoever sends them from where they lie. */
 static void
-compose_range(struct json *j, const struct ask *ask, const struct shown *s)
+compose_data(struct json *j, const char *name, const struct shown *s, size_t *gap)
+{
+	json_raw(j, name, shown_data(s), gap != NULL ? 0 : s->data_len);
+	if (gap != NULL)
+		*gap = buf_len(j->out);
+}
+
+static void
+compose_range(struct json *j, const struct ask *ask, const struct shown *s, size_t *gap)
 {
 	char token[TOKEN_TEXT];
 
@@ -114,7 +123,7 @@ compose_range(struct json *j, const struct ask *ask, const struct shown *s)
 		json_text_or_null(j, "adjustment", ask->fetch.adjustment);
 	}
 	json_text(j, "session", hours_name(ask->hours));
-	json_raw(j, ask->kind == ASK_BARS ? "bars" : "trades", shown_data(s), s->data_len);
+	compose_data(j, ask->kind == ASK_BARS ? "bars" : "trades", s, gap);
 	json_u64(j, "count", s->count);
 	if (ask->kind == ASK_BARS && ask->gaps)
 		json_raw(j, "gaps", shown_dates(s), s->dates_len);
@@ -146,11 +155,11 @@ compose_filters(struct json *j, const struct msg_fetch *f)
 }
 
 static void
-compose_chain(struct json *j, const struct ask *ask, const struct shown *s)
+compose_chain(struct json *j, const struct ask *ask, const struct shown *s, size_t *gap)
 {
 	json_text(j, "underlying_symbol", ask->fetch.symbol);
 	json_raw(j, "expiration_dates", shown_dates(s), s->dates_len);
-	json_raw(j, "contracts", shown_data(s), s->data_len);
+	compose_data(j, "contracts", s, gap);
 	json_u64(j, "total_contracts", s->count);
 	compose_filters(j, &ask->fetch);
 	json_bool(j, "complete", s->complete);
@@ -158,8 +167,8 @@ compose_chain(struct json *j, const struct ask *ask, const struct shown *s)
 }
 
 static int
-compose_rows(
-    struct worker *w, struct buf *out, const char *id, const struct ask *ask, const struct found *f)
+compose_rows(struct worker *w, struct buf *out, const char *id, const struct ask *ask,
+    const struct found *f, size_t *gap)
 {
 	const struct shown *s = f->what.shown;
 	struct json j;
@@ -171,9 +180,9 @@ compose_rows(
 	json_begin(&j, out);
 	json_object_open(&j, NULL);
 	if (ask_is_range(ask->kind))
-		compose_range(&j, ask, s);
+		compose_range(&j, ask, s, gap);
 	else
-		compose_chain(&j, ask, s);
+		compose_chain(&j, ask, s, gap);
 	json_object_close(&j);
 	if ((r = json_end(&j)) != E_OK ||
 	    (r = buf_reserve(out, s->head_len + s->middle_len + s->tail_len + ENVELOPE_MAX)) !=
@@ -189,7 +198,17 @@ compose_found(
     struct worker *w, struct buf *out, const char *id, const struct ask *ask, const struct found *f)
 {
 	if (ask_is_range(ask->kind) || ask->kind == ASK_CHAIN)
-		return compose_rows(w, out, id, ask, f);
+		return compose_rows(w, out, id, ask, f, NULL);
+	return compose_whole(w, out, id, f);
+}
+
+int
+compose_around(struct worker *w, struct buf *out, const char *id, const struct ask *ask,
+    const struct found *f, size_t *gap)
+{
+	*gap = 0;
+	if (ask_is_range(ask->kind) || ask->kind == ASK_CHAIN)
+		return compose_rows(w, out, id, ask, f, gap);
 	return compose_whole(w, out, id, f);
 }
 

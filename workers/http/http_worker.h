@@ -82,6 +82,9 @@ void	answer_plain(struct asker *, int status, const char *type, const void *body
  * `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
 int	compose_found(struct worker *, struct buf *, const char *request_id, const struct ask *,
 	    const struct found *) MUST_CHECK;
+/* The same, but rows of a range or a chain are left out: they belong at *gap; 0: there is none. */
+int	compose_around(struct worker *, struct buf *, const char *request_id, const struct ask *,
+	    const struct found *, size_t *gap) MUST_CHECK;
 /* The whole body of an error, into the worker's buffer. */
 int	compose_fault(struct asker *, const struct fault *) MUST_CHECK;
 /* Now, RFC 3339 with milliseconds; made once a millisecond. */

@@ -1,6 +1,7 @@
 /* range_show.c - rows of a range as JSON, and the intervals in which nothing was traded. */
 #include <string.h>
 
+#include "mem.h"
 #include "range.h"
 #include "symbol.h"
 
@@ -9,6 +10,7 @@
 
 /* Of a row as JSON: room for them is made at once. */
 #define ROW_BYTES_USUAL 200
+#define ROW_BYTES_LEAST 128
 
 struct gaps {
 	struct json *json;
@@ -131,6 +133,7 @@ static void
 rows_write(struct range *r, struct json *j, struct shown_facts *f)
 {
 	int64_t final_after = r->asker.worker->proc->conf.history_final_after * CLOCK_MS;
+	int64_t length = r->ask.kind == ASK_BARS ? timeframe_ns(r->ask.fetch.timeframe) : 0;
 	const struct history_row *row;
 	int64_t newest = INT64_MIN;
 
@@ -138,8 +141,9 @@ rows_write(struct range *r, struct json *j, struct shown_facts *f)
 	for (size_t i = 0; i < r->count; i++) {
 		row = row_shown(r, i);
 		if (r->ask.kind == ASK_BARS) {
-			render_bar_row(
-			    j, &row->v.bar, bar_is_final(&row->v.bar, final_after), row->versions);
+			render_bar_row(j, &row->v.bar,
+			    row->v.bar.received - final_after - length >= row->v.bar.event,
+			    row->versions);
 			if (row->versions > 1)
 				f->quality |= QUALITY_REVISED;
 		} else {
@@ -190,7 +194,8 @@ range_show(struct range *r, struct shown **out)
 	facts_begin(r, &f);
 	buf_init(&rows, ASSEMBLY_BYTES_MAX);
 	buf_init(&gaps, ASSEMBLY_BYTES_MAX);
-	error = buf_reserve(&rows, r->count * ROW_BYTES_USUAL);
+	error = shown_room(&rows, r->count * ROW_BYTES_USUAL);
+	mem_touch(buf_tail(&rows), r->count * ROW_BYTES_LEAST);
 	json_begin(&j, &rows);
 	rows_write(r, &j, &f);
 	error = error == E_OK ? json_end(&j) : error;
@@ -199,9 +204,9 @@ range_show(struct range *r, struct shown **out)
 		gaps_write(r, &j);
 		error = json_end(&j);
 	}
-	if (error == E_OK)
-		*out =
-		    shown_new(&f, buf_data(&rows), buf_len(&rows), buf_data(&gaps), buf_len(&gaps));
+	if (error == E_OK &&
+	    (*out = shown_of_room(&f, &rows, buf_data(&gaps), buf_len(&gaps))) == NULL)
+		error = E_FULL;
 	buf_fini(&rows);
 	buf_fini(&gaps);
 	return error == E_OK ? E_OK : E_OVERLOADED;

@@ -96,6 +96,12 @@ meta_close(struct shown_meta *m)
 	buf_fini(&m->token);
 }
 
+static size_t
+meta_len(const struct shown_meta *m)
+{
+	return buf_len(&m->head) + buf_len(&m->middle) + buf_len(&m->tail) + buf_len(&m->token);
+}
+
 static char *
 shown_append(char *at, const void *from, size_t len)
 {
@@ -104,19 +110,10 @@ shown_append(char *at, const void *from, size_t len)
 	return at + len;
 }
 
-struct shown *
-shown_new(
-    const struct shown_facts *f, const void *data, size_t len, const void *dates, size_t dates_len)
+/* All but the text, and the lengths of what is no metadata. */
+static void
+shown_fill(struct shown *s, const struct shown_facts *f, const struct shown_meta *m, size_t bytes)
 {
-	struct shown_meta m;
-	struct shown *s;
-	size_t bytes;
-	char *at;
-
-	meta_open(&m, f);
-	bytes = sizeof(*s) + len + dates_len + buf_len(&m.head) + buf_len(&m.middle) +
-		buf_len(&m.tail) + buf_len(&m.token);
-	s = mem_alloc(bytes);
 	*s = (struct shown){ .refs = 1,
 		.source = f->source,
 		.event_ns = f->event_ns,
@@ -129,13 +126,71 @@ shown_new(
 		.aged_ns = f->aged_ns,
 		.unsettled_ns = f->unsettled_ns,
 		.bytes = bytes,
-		.data_len = len,
-		.head_len = buf_len(&m.head),
-		.middle_len = buf_len(&m.middle),
-		.tail_len = buf_len(&m.tail),
-		.dates_len = dates_len,
-		.token_len = buf_len(&m.token) };
+		.head_len = buf_len(&m->head),
+		.middle_len = buf_len(&m->middle),
+		.tail_len = buf_len(&m->tail),
+		.token_len = buf_len(&m->token) };
 	(void)strncpy(s->feed, f->feed, sizeof(s->feed) - 1);
+}
+
+int
+shown_room(struct buf *b, size_t usual)
+{
+	int r = buf_reserve(b, sizeof(struct shown) + usual + 4 * (size_t)SHOWN_META_MAX);
+
+	if (r == E_OK)
+		buf_commit(b, sizeof(struct shown));
+	return r;
+}
+
+/* What stands behind the data, in the order of struct shown. */
+static int
+room_add(struct buf *b, const struct shown_meta *m, const void *dates, size_t dates_len)
+{
+	int r;
+
+	if ((r = buf_add(b, buf_data(&m->head), buf_len(&m->head))) != E_OK ||
+	    (r = buf_add(b, buf_data(&m->middle), buf_len(&m->middle))) != E_OK ||
+	    (r = buf_add(b, buf_data(&m->tail), buf_len(&m->tail))) != E_OK ||
+	    (r = buf_add(b, dates, dates_len)) != E_OK)
+		return r;
+	return buf_add(b, buf_data(&m->token), buf_len(&m->token));
+}
+
+struct shown *
+shown_of_room(const struct shown_facts *f, struct buf *b, const void *dates, size_t dates_len)
+{
+	size_t len = buf_len(b) - sizeof(struct shown), bytes;
+	struct shown *s = NULL;
+	struct shown_meta m;
+
+	meta_open(&m, f);
+	if (room_add(b, &m, dates, dates_len) == E_OK) {
+		bytes = buf_len(b);
+		s = buf_take(b);
+		shown_fill(s, f, &m, bytes);
+		s->data_len = len;
+		s->dates_len = dates_len;
+	}
+	meta_close(&m);
+	return s;
+}
+
+struct shown *
+shown_new(
+    const struct shown_facts *f, const void *data, size_t len, const void *dates, size_t dates_len)
+{
+	struct shown_meta m;
+	struct shown *s;
+	size_t bytes;
+	char *at;
+
+	meta_open(&m, f);
+	bytes = sizeof(*s) + len + dates_len + meta_len(&m);
+	s = mem_alloc(bytes);
+	shown_fill(s, f, &m, bytes);
+	s->data_len = len;
+	s->dates_len = dates_len;
 	at = shown_append(s->text, data, len);
 	at = shown_append(at, buf_data(&m.head), s->head_len);
 	at = shown_append(at, buf_data(&m.middle), s->middle_len);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "json_write.h"
 #include "value.h"
 
@@ -57,6 +58,10 @@ struct shown {
 /* `data` and `dates` are JSON; `dates` may be null. Counted once: shown_put lets go. */
 struct shown	*shown_new(const struct shown_facts *, const void *data, size_t len,
 		    const void *dates, size_t dates_len);
+/* The same, of data that was written behind room for the block's head: nothing is copied. The buffer is empty
+ * afterwards; null: its limit was reached. */
+int		 shown_room(struct buf *, size_t usual) MUST_CHECK;
+struct shown	*shown_of_room(const struct shown_facts *, struct buf *, const void *dates, size_t dates_len);
 struct shown	*shown_get(struct shown *);
 void		 shown_put(struct shown **);
 void		 shown_drop(void *);		/* shown_put for owners of void pointers */
