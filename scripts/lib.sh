@@ -30,7 +30,9 @@ help() {
 
 # value OPTION COUNT VALUE: an option's value, which must be there and not be another option.
 value() {
-	[ "$2" -ge 2 ] && [ -n "$3" ] && [[ $3 != --* ]] || usage_error "$1 wants a value"
+	if [ "$2" -lt 2 ] || [ -z "$3" ] || [[ $3 == --* ]]; then
+		usage_error "$1 wants a value"
+	fi
 	printf '%s' "$3"
 }
 
@@ -41,8 +43,9 @@ seconds_check() { [[ $2 =~ ^[1-9][0-9]{0,4}$ ]] || usage_error "$1: '$2' is no n
 
 # An image at a version: who rolls out `latest` cannot say afterwards what runs, nor go back to it.
 image_check() {
-	[[ $1 =~ ^[a-z0-9][a-zA-Z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$ ]] &&
-		[[ ${1##*/} == *[:@]* ]] || usage_error "--image: '$1' has no tag or digest"
+	if ! [[ $1 =~ ^[a-z0-9][a-zA-Z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$ ]] || [[ ${1##*/} != *[:@]* ]]; then
+		usage_error "--image: '$1' has no tag or digest"
+	fi
 	[[ $1 != *:latest ]] || usage_error "--image: 'latest' says nothing: name a version"
 }
 

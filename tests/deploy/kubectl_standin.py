@@ -53,6 +53,9 @@ def get(state, words):
     if target.startswith("service/"):
         out(state["selector"].get("version", ""))
     d = chosen(state, target)
+    if "updatedReplicas" in path:
+        counts = [d["revision"], d["revision"], d["replicas"], *d.get("counts", [d["replicas"]] * 3)]
+        out(" ".join(map(str, [d["image"], *counts])))
     fields = {"image": d["image"], "revision}": str(d["revision"]), "replicas}": str(d["replicas"])}
     out(next(v for k, v in fields.items() if k in path))
 

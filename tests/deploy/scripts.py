@@ -79,6 +79,9 @@ class Cluster:
     def rolling(self, *more, image=NEW):
         return shell(self.folder, "deploy-rolling", "--namespace", "production", "--image", image, "--smoke-wait", 0, *more)
 
+    def verify(self, *more, image=NEW):
+        return shell(self.folder, "deploy-verify", "--namespace", "production", "--image", image, "--timeout", 1, *more)
+
     def switch(self, *more):
         return shell(self.folder, "deploy-blue-green", "--namespace", "production", "--smoke-wait", 0, *more)
 
@@ -168,6 +171,28 @@ def test_rolling_dry_run_changes_nothing_and_says_what_it_would(scene):
     equal((c.changes(), c.image("production")), ([], OLD))
 
 
+def test_verify_counts_pods_of_the_image(scene):
+    c = rolling_cluster(scene)
+    ended(c.verify(image=OLD), 0, f"5 of 5 pods of deployment/opitios-alpaca-production are of {OLD}, and ready")
+    ended(c.verify(), 1, f"is of {OLD}, not of {NEW}")
+    equal(c.changes(), [])
+
+
+def test_verify_is_not_content_with_some_of_them(scene):
+    # One not replaced yet, one not ready, one of the old still there, none ready (the status then lacks the number).
+    for counts in ([4, 5, 5], [5, 4, 5], [5, 5, 6], [5, "", 5]):
+        c = rolling_cluster(scene)
+        state = c.state()
+        state["deployments"]["opitios-alpaca-production"]["counts"] = counts
+        c.write(state)
+        ended(c.verify(image=OLD), 1, "deployment/opitios-alpaca-production: wanted 5")
+
+
+def test_verify_without_a_deployment_says_so(scene):
+    ended(rolling_cluster(scene).verify("--deployment", "other"), 69, "cannot be read")
+    ended(rolling_cluster(scene).verify("--dry-run"), 0, "would look whether every pod")
+
+
 def test_wrong_arguments_are_refused_before_anything_is_asked(scene):
     c = rolling_cluster(scene)
     for argv in ((), ("--namespace",), ("--namespace", "production"), ("--namespace", "-A", "--image", NEW), ("--what",),
@@ -176,6 +201,7 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(scene):
                  ("--namespace", "production", "--image", NEW, "--timeout", "soon"), ("--namespace", "a;b", "--image", NEW)):
         ended(shell(c.folder, "deploy-rolling", *argv), 64, "see deploy-rolling --help")
         ended(shell(c.folder, "deploy-blue-green", *argv), 64, "see deploy-blue-green --help")
+        ended(shell(c.folder, "deploy-verify", *argv), 64, "see deploy-verify --help")
     ended(c.switch("--switch-back", "--image", NEW), 64, "not both")
     for argv in (("--url", "gopher://x"), ("--live",), ("--service", "x"), ("--namespace", "x"), ("--wait", "x"), ("--answer", "x")):
         ended(shell(c.folder, "smoke-test", *argv), 64, "see smoke-test --help")
@@ -183,7 +209,7 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(scene):
 
 
 def test_help_tells_options_and_exit_codes(scene):
-    for script in ("deploy-rolling", "deploy-blue-green", "smoke-test"):
+    for script in ("deploy-rolling", "deploy-blue-green", "deploy-verify", "smoke-test"):
         r = shell(scene.folder, script, "--help")
         ended(r, 0, "usage: " + script, "--dry-run", "Ends with 0", "64", "69")
         check("set -u" not in r.stdout and r.stdout.startswith("usage:"), r.stdout)
@@ -325,6 +351,8 @@ FAULTS = (  # what is broken where, and the test above that must see it
     ("deploy-blue-green", 'smoke deployment "$prefix-$idle" ||', "true ||", test_blue_green_an_idle_colour_that_is_ill_gets_no_clients),
     ("deploy-blue-green", 'if smoke service "$service"; then', "if true; then", test_blue_green_failed_verification_sends_clients_back),
     ("deploy-blue-green", "green) idle=blue", "green) idle=green", test_blue_green_switches_back_without_touching_an_image),
+    ("deploy-verify", '[ "${available:-}" = "$wanted" ]', "true", test_verify_is_not_content_with_some_of_them),
+    ("deploy-verify", '[ "$has" != "$image" ]', "false", test_verify_counts_pods_of_the_image),
     ("smoke-test", "grep -q '^opitios_worker_up{.*} 1'", "grep -q ''", test_smoke_each_check_can_fail),
     ("lib.sh", '[[ $1 != *:latest ]] ||', "true ||", test_wrong_arguments_are_refused_before_anything_is_asked),
 )
