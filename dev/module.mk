@@ -6,7 +6,7 @@ tables_SOURCES = dev/tables.c dev/tables.h dev/tables_conf.c dev/tables_ref.c de
 tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/dev
 tables_LDADD = $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS)
 TABLES_DOCS = doc/reference/configuration.md doc/reference/metrics.md doc/reference/errors.md \
-	doc/reference/exits.md doc/reference/routes.md doc/reference/admin.md doc/reference/messages.md doc/reference/values.md \
+	doc/reference/exits.md doc/reference/routes.md doc/reference/admin.md doc/reference/health.md doc/reference/messages.md doc/reference/values.md \
 	doc/reference/endpoints.md doc/reference/roles.md doc/reference/slots.md doc/reference/commands.md doc/reference/log_fields.md doc/man/opitios-alpaca.conf.5 \
 	doc/man/opitios-ctl.8 doc/man/opitios-alpaca.8 completions/opitios-ctl.bash \
 	examples/opitios-alpaca.conf

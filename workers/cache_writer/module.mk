@@ -1,6 +1,6 @@
 # cache_writer: from the journals into the stores. The library is what its tests use.
 noinst_LIBRARIES += libcachewriter.a
-libcachewriter_a_SOURCES = workers/cache_writer/writer.c workers/cache_writer/tail.c workers/cache_writer/node.c \
+libcachewriter_a_SOURCES = workers/cache_writer/writer.c workers/cache_writer/tail.c workers/cache_writer/node.c workers/cache_writer/disk.c \
 	workers/cache_writer/latest_sink.c workers/cache_writer/latest_send.c workers/cache_writer/latest_batch.c \
 	workers/cache_writer/latest_source.c workers/cache_writer/latest_sink.h workers/cache_writer/latest_room.h \
 	workers/cache_writer/cache_writer.h

@@ -94,6 +94,7 @@ publish_gather(struct fetcher *f, const struct records *records, size_t from, bo
 	for (size_t i = 0; i < count; i++) {
 		record = &records->at[from + (backwards ? count - 1 - i : i)];
 		publish_record(f, record->type, &record->v);
+		seen_record(&f->proc->stats, record);
 	}
 }
 
