@@ -55,6 +55,11 @@ lint: check-source compile_commands.json
 analyze: check-source compile_commands.json
 	@$(top_srcdir)/dev/lint $(top_srcdir) --deep
 
+# Alerts, their cases, their documentation and dashboards: whether they belong together, and what promtool and amtool say.
+check-monitoring:
+	$(top_srcdir)/dev/check-monitoring
+EXTRA_DIST += monitoring doc/operations.md dev/check-monitoring dev/dashboards dev/prometheus-rule
+
 # Builds of other kinds, each in a folder of its own inside this one.
 ASAN_LOG = $(abs_builddir)/build-asan/asan.log
 asan:
@@ -87,6 +92,6 @@ fuzz-clang:
 clean-local:
 	rm -rf build-asan build-coverage build-fuzz check-docs.tmp compile_commands.json
 
-.PHONY: docs check-docs check-source format format-fix lint analyze asan coverage fuzz-clang
+.PHONY: check-monitoring docs check-docs check-source format format-fix lint analyze asan coverage fuzz-clang
 EXTRA_DIST += dev/check-layers dev/check-size dev/check-heads dev/format dev/lint dev/compile-commands dev/cppcheck.h \
 	.clang-format .clang-tidy

@@ -1,9 +1,9 @@
 /* expose.c - the board as Prometheus text or OpenMetrics.
  *
  * Of a slot its role's metrics are shown, and the master's about it; both seats of a slot together, under its name, so
- * that neither a kill nor a reload makes or ends a series. A series with labels appears when it first counts, so that
- * a thousand combinations nobody uses cost nothing; one without labels, a gauge, and what the master says are always
- * there: a rate needs its zero.
+ * that neither a kill nor a reload makes or ends a series. A series whose labels may take many values appears when it
+ * first counts, so that a thousand combinations nobody uses cost nothing; one of few values, a gauge, and what the
+ * master says are always there: a rate needs its zero.
  *
  * A scrape may be of hundreds of slots. Each page is read once, in its own order; the text is then made metric by
  * metric from what was read, each line a few copies into room that was reserved for it.
@@ -16,6 +16,7 @@
 #include "metric_room.h"
 
 #define PREFIX	   METRIC_PREFIX
+#define FEW_SERIES 16
 #define NUMBER_MAX 32			/* digits, sign, point, newline */
 #define LABELS_MAX 256			/* ,route="/api/v1/stocks/{symbol}/snapshot",code="200" */
 #define WORKER_MAX (2 * SLOT_NAME + 48) /* {worker="http-0",role="http" */
@@ -246,11 +247,12 @@ expose_histogram(
 	expose_single(e, s, "_count", &labels, UNIT_ONE, below);
 }
 
+/* A counter that may take few values only is cheap to show before it counts, and the first time is the one to see. */
 static bool
 row_is_always_shown(const struct metric_row *row)
 {
 	return row->kind == METRIC_GAUGE || row->set1 == LABELS_none || row->roles == ROLE_MASTER ||
-	       row->roles == ROLE_GATEWAY;
+	       row->roles == ROLE_GATEWAY || (size_t)row->count1 * row->count2 <= FEW_SERIES;
 }
 
 /* The value of a cell if it was ever other than zero; cells are asked for in their order. */

@@ -92,6 +92,17 @@ Test(expose, a_series_with_labels_appears_when_it_counts)
 	cr_expect_eq(count(text, "opitios_http_requests_total{"), 2);
 }
 
+/* An alert on the first dead letter needs the zero before it. */
+Test(expose, a_counter_of_few_values_is_there_before_it_counts)
+{
+	const char *text = exposed();
+
+	HAS(text, "opitios_records_refused_total{worker=\"fetcher-rest\",role=\"fetcher\",kind="
+		  "\"bar\"} 0");
+	HAS(text, "opitios_http_connections_dropped_total{worker=\"http-0\",role=\"http\",drop="
+		  "\"reset\"} 0");
+}
+
 Test(expose, help_and_type_come_once_before_their_series)
 {
 	const char *text, *help;
