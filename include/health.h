@@ -46,6 +46,7 @@ struct health_facts {
 	bool	any_failed;
 	bool	all_ready;
 	enum check_state external_api, database, cache;
+	bool	journal_blocked;
 	bool	disk_low;			/* of the state directory, where it is known */
 };
 

@@ -155,6 +155,8 @@ health_gather(
 		.external_api = check_state_of(fetcher, CHECK_EXTERNAL_API, now),
 		.database = check_state_of(writer, CHECK_DATABASE, now),
 		.cache = cache_state(&slots, own->cache, now),
+		.journal_blocked =
+		    fetcher != NULL && metric_read(fetcher->current, M_JOURNAL_BLOCKED, 0, 0) != 0,
 		.disk_low = disk_is_low(writer),
 	};
 	f->fetcher_ever_ready = f->fetcher_ready || own->fetcher_was_ready || b->all_ready_ns != 0;

@@ -76,6 +76,7 @@ const char *request_feed(const struct endpoint_row *, const char *asked, const s
  * must not be served. */
 /* seen.c: a record that arrived, for the statistics. */
 void	seen_record(struct stats *, const struct record *);
+void	publish_state(struct fetcher *);	/* tells whether the journal takes more */
 void	publish_gather(struct fetcher *, const struct records *, size_t from, bool backwards);
 /* Behind the rows it speaks of; nothing when one of those gathered could not be kept. */
 void	publish_coverage(struct fetcher *, const struct coverage *);

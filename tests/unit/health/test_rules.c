@@ -34,6 +34,7 @@ WRONG(upstream_unknown, external_api, CHECK_STATE_UNKNOWN)
 WRONG(store_fails, database, CHECK_STATE_UNHEALTHY)
 WRONG(store_unknown, database, CHECK_STATE_UNKNOWN)
 WRONG(cache_fails, cache, CHECK_STATE_UNHEALTHY)
+WRONG(journal_blocked, journal_blocked, true)
 WRONG(disk_low, disk_low, true)
 
 static const struct wrong wrongs[] = {
@@ -96,9 +97,9 @@ Test(rules, no_dependency_makes_it_unready)
 	size_t count;
 
 	f.external_api = f.database = f.cache = CHECK_STATE_UNHEALTHY;
-	f.disk_low = true;
+	f.disk_low = f.journal_blocked = true;
 	cr_expect_eq(health_judge(&f, reasons, &count), DEGRADED);
-	cr_expect_eq(count, 4);
+	cr_expect_eq(count, 5);
 	for (size_t i = 0; i < count; i++)
 		cr_expect_not(reasons[i]->unready, "%s", reasons[i]->code);
 }
