@@ -67,9 +67,6 @@ int	 tail_behind(struct tail *, uint64_t *records) MUST_CHECK;
 /* The random id of this state directory, 16 hex digits, made once. E_SYSTEM with the reason. */
 int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WHY]) MUST_CHECK;
 
-/* Onto the page: size of the disk that holds the state directory, and what is left of it. */
-void	 disk_look(struct stats *, const char *state_dir);
-
 #define WRITER_TAILS_MAX 64
 
 struct writer;
@@ -91,5 +88,8 @@ void	 writer_unlisten(struct writer *, void *listener);
 void	 writer_ring(struct writer *);
 /* Stores what is in the journals, for so long at most, then calls drained. */
 void	 writer_drain(struct writer *, int64_t timeout_ms);
+
+/* Onto the page: size of the disk that holds the state directory, and what is left of it. */
+void	 disk_look(struct stats *, const char *state_dir);
 
 #endif /* CACHE_WRITER_H */
