@@ -338,7 +338,7 @@ silence_ns(const struct slot_page *p, int64_t now)
 	return beat > 0 && beat < now ? (uint64_t)(now - beat) : 0;
 }
 
-/* What stands in fields of the current seat's page instead of cells. */
+/* What stands in fields of the current seat's page instead of cells, or is not to be told. */
 static bool
 expose_field(struct expose *e, const struct shown *s, enum metric m)
 {
@@ -346,6 +346,9 @@ expose_field(struct expose *e, const struct shown *s, enum metric m)
 	const struct slot_page *p = s->view.current;
 	uint64_t v;
 
+	/* Nobody is missing where nobody is wanted: of a slot that was scaled away only what it counted is told. */
+	if (s->view.retired && e->row->kind == METRIC_GAUGE)
+		return true;
 	switch (m) {
 	case M_WORKER_UP:
 		v = slot_page_is_ready(p);

@@ -446,6 +446,20 @@ Test(expose, the_name_of_every_counter_ends_with_total)
 #include "tables/metrics.def"
 }
 
+/* An alert on workers that are not up must not speak of those nobody wants any more. */
+Test(expose, of_a_slot_that_was_scaled_away_only_its_counts_are_told)
+{
+	const char *text;
+
+	metric_add(&stats, M_HTTP_ACCEPTED, 0, 0, 7);
+	board->seats[http - board->slots].retired = 1;
+	text = exposed();
+	HAS(text, "opitios_http_connections_accepted_total{worker=\"http-0\",role=\"http\"} 7");
+	cr_expect_null(strstr(text, "opitios_worker_up{worker=\"http-0\""));
+	cr_expect_null(strstr(text, "opitios_http_connections{worker=\"http-0\""));
+	cr_expect_not_null(strstr(text, "opitios_worker_up{worker=\"fetcher-rest\""));
+}
+
 Test(expose, the_age_of_a_heartbeat_counts_from_the_last)
 {
 	const char *text;
