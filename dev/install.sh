@@ -13,7 +13,7 @@ llhttp_package() {
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libevent-dev libmsgpack-dev libjansson-dev libinih-dev
 libsqlite3-dev libpq-dev libhiredis-dev libdw-dev libcurl4-openssl-dev libzip-dev zlib1g-dev uthash-dev $(llhttp_package)"
 TEST_PACKAGES="$BUILD_PACKAGES libcriterion-dev curl procps python3-fastapi uvicorn python3 sqlite3 wrk nginx-light python-matplotlib-data git xz-utils tzdata haproxy systemd util-linux
-prometheus postgresql-15 pgbouncer redis-server redis-sentinel
+prometheus prometheus-alertmanager python3-prometheus-client postgresql-15 pgbouncer redis-server redis-sentinel
 clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck"
 # What `make check-image` needs besides.
 IMAGE_PACKAGES="buildah podman runc mmdebstrap lintian debhelper dpkg-dev fakeroot prometheus git"

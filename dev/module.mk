@@ -6,7 +6,7 @@ tables_SOURCES = dev/tables.c dev/tables.h dev/tables_conf.c dev/tables_ref.c de
 tables_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/dev
 tables_LDADD = $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS)
 TABLES_DOCS = doc/reference/configuration.md doc/reference/metrics.md doc/reference/errors.md \
-	doc/reference/exits.md doc/reference/routes.md doc/reference/admin.md doc/reference/messages.md doc/reference/values.md \
+	doc/reference/exits.md doc/reference/routes.md doc/reference/admin.md doc/reference/health.md doc/reference/messages.md doc/reference/values.md \
 	doc/reference/endpoints.md doc/reference/roles.md doc/reference/slots.md doc/reference/commands.md doc/reference/log_fields.md doc/man/opitios-alpaca.conf.5 \
 	doc/man/opitios-ctl.8 doc/man/opitios-alpaca.8 completions/opitios-ctl.bash \
 	examples/opitios-alpaca.conf
@@ -56,6 +56,11 @@ lint: check-source compile_commands.json
 analyze: check-source compile_commands.json
 	@$(top_srcdir)/dev/lint $(top_srcdir) --deep
 
+# Alerts, their cases, their documentation and dashboards: whether they belong together, and what promtool and amtool say.
+check-monitoring:
+	$(top_srcdir)/dev/check-monitoring
+EXTRA_DIST += monitoring doc/operations.md dev/check-monitoring dev/dashboards dev/prometheus-rule
+
 # Builds of other kinds, each in a folder of its own inside this one.
 ASAN_LOG = $(abs_builddir)/build-asan/asan.log
 asan:
@@ -88,6 +93,6 @@ fuzz-clang:
 clean-local:
 	rm -rf build-asan build-coverage build-fuzz check-docs.tmp compile_commands.json
 
-.PHONY: docs check-docs check-source format format-fix lint analyze asan coverage fuzz-clang
+.PHONY: check-monitoring docs check-docs check-source format format-fix lint analyze asan coverage fuzz-clang
 EXTRA_DIST += dev/check-layers dev/check-size dev/check-heads dev/format dev/lint dev/compile-commands dev/cppcheck.h \
 	.clang-format .clang-tidy

@@ -18,6 +18,7 @@ static const struct document {
 	{ "doc/reference/exits.md", tables_exits },
 	{ "doc/reference/routes.md", tables_routes },
 	{ "doc/reference/admin.md", tables_admin },
+	{ "doc/reference/health.md", tables_health },
 	{ "doc/reference/messages.md", tables_messages },
 	{ "doc/reference/values.md", tables_values },
 	{ "doc/reference/endpoints.md", tables_endpoints },

@@ -14,6 +14,7 @@ void	tables_errors(FILE *);
 void	tables_exits(FILE *);
 void	tables_routes(FILE *);
 void	tables_admin(FILE *);
+void	tables_health(FILE *);
 void	tables_messages(FILE *);
 void	tables_values(FILE *);
 void	tables_endpoints(FILE *);

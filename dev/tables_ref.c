@@ -126,6 +126,44 @@ tables_admin(FILE *out)
 #include "tables/admin_routes.def"
 }
 
+static void
+put_health(FILE *out, const char *code, const char *word, const char *ready, const char *text)
+{
+	(void)fprintf(out, "| %s | `%s` | %s | %s |\n", text, code, lower(word),
+	    strcmp(ready, "UNREADY") == 0 ? "no" : "");
+}
+
+void
+tables_health(FILE *out)
+{
+	tables_title(out, "Health",
+	    "How `/health`, `/health/detailed` and `/readyz` come to their word. In this order the "
+	    "first row that holds decides the word of health; every row that holds is told under "
+	    "`reasons` and `reason_codes`. `unhealthy` is answered with status 503, the others "
+	    "with "
+	    "200. `/livez` asks for nothing here: who answers it lives.\n");
+	(void)fputs("| when | code | word | ready |\n| --- | --- | --- | --- |\n", out);
+#define HEALTH(code, WORD, ready, holds, text) put_health(out, #code, #WORD, #ready, text);
+#include "tables/health.def"
+	(void)fputs(
+	    "| none of these | | healthy | yes |\n"
+	    "\n## The checks\n\nEach is made in the background, whoever asks; the answer carries "
+	    "`age_seconds`, the last success and the last error with their times. One that was not "
+	    "made for three minutes is `unknown`.\n\n| check | made by | how | how often |\n"
+	    "| --- | --- | --- | --- |\n"
+	    "| `database` | cache-writer | a `SELECT 1` there and back, or a commit | each second "
+	    "|\n"
+	    "| `cache` | each http worker | PING to Redis; without Redis its own memory | each "
+	    "second |\n"
+	    "| `external_api` | fetcher | the call that was made last; in want of one the market's "
+	    "clock, "
+	    "which is no market data call, or without a key a crypto quote | at least each minute "
+	    "|\n"
+	    "| `system` | the master; of the disk the cache-writer | /proc, control group, statvfs "
+	    "| each second |\n",
+	    out);
+}
+
 static const char *
 kind_name(const char *kind)
 {

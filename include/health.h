@@ -1,22 +1,6 @@
 /* health.h - whether this gateway can do its work: facts, rules, and the answers that tell.
  *
- *   in this order, the first that holds decides the word; every one that holds is told as a reason
- *
- *   rule                                                       code                word       ready
- *   the gateway is stopping                                    stopping            unhealthy  no
- *   no fetcher has ever been ready since the gateway started   starting            unhealthy  no
- *   the fetcher has failed: its processes die too often        fetcher_failed      unhealthy  no
- *   the cache-writer has failed                                cache_writer_failed unhealthy  no
- *   every http worker has failed or is not ready               http_not_ready      unhealthy  no
- *   the fetcher is not ready                                   fetcher_not_ready   degraded
- *   a worker has failed                                        worker_failed       degraded
- *   a worker that has to run is not ready                      worker_not_ready    degraded
- *   external_api failed last time                              upstream_fails      degraded
- *   external_api was not tried yet, or not for three periods   upstream_unknown    degraded
- *   database failed last time                                  store_fails         degraded
- *   database was not tried yet, or not for three periods       store_unknown       degraded
- *   cache failed                                               cache_fails         degraded
- *   none of these                                                                  healthy    yes
+ * The rule is tables/health.def: in its order the first row that holds decides the word, and every one that holds is told.
  *
  * unhealthy is answered with 503, the others with 200: a failing upstream is no reason to
  * replace a gateway that still serves what it holds. All is read off the board when it is asked, by
@@ -62,6 +46,8 @@ struct health_facts {
 	bool	any_failed;
 	bool	all_ready;
 	enum check_state external_api, database, cache;
+	bool	journal_blocked;
+	bool	disk_low;			/* of the state directory, where it is known */
 };
 
 void	health_gather(const struct board *, const struct health_own *, int64_t now_ns, struct health_facts *);
@@ -73,6 +59,23 @@ struct health_reason {
 	bool		 unready;	/* /readyz says no */
 };
 #define HEALTH_REASONS_MAX 16
+
+/* Of a control group: what holds the processes in, the least of its own and its ancestors'. 0: none, or not told. */
+struct cgroup_limits {
+	uint64_t	memory_bytes;
+	uint64_t	memory_used_bytes;	/* of the group itself */
+	uint64_t	cpu_milli;		/* thousandths of a processor */
+	uint64_t	throttled_ns;		/* so long the group had to wait for its quota, in all */
+};
+/* v2 and v1. The paths are /proc/self/cgroup and /sys/fs/cgroup but in tests. */
+void	cgroup_read(const char *self_cgroup, const char *mount, struct cgroup_limits *);
+
+/* The master's look at machine and control group, once a second, onto its page: whoever answers reads it there. */
+struct system_look {
+	uint64_t	busy, all;		/* ticks of the machine's processors, at the last look */
+	uint64_t	throttled_ns;
+};
+void	system_look(struct system_look *, struct stats *);
 /* The word; the reasons are static, *count of them. */
 enum health health_judge(const struct health_facts *, const struct health_reason *reasons[HEALTH_REASONS_MAX],
 		size_t *count);

@@ -28,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_unit { UNIT_ONE, UNIT_MILLI, UNIT_NANO, UNIT_STAMP };
 
 #define LABEL_SETS(X) X(none) X(route) X(code) X(endpoint) X(layer) X(hit) X(outcome) X(cause) X(lane) \
-	X(kind) X(family) X(store) X(drop) X(result) X(redis)
+	X(kind) X(family) X(store) X(drop) X(result) X(redis) X(flag)
 enum label_set {
 #define X(set) LABELS_##set,
 	LABEL_SETS(X)
@@ -45,9 +45,10 @@ enum label_set {
 struct check_result {		/* a round trip somebody made; seqlock-free: fields are single words */
 	int64_t		 checked_ns;	/* wall clock; 0: never */
 	int64_t		 ok_ns;		/* last success, wall clock */
-	uint64_t	 response_us;
-	int64_t		 error;		/* E_OK or why the last one failed */
-	char		 text[96];
+	int64_t		 failed_ns;	/* last failure, wall clock; 0: none */
+	uint64_t	 response_us;	/* 0: it was not measured */
+	int64_t		 error;		/* of the last one: E_OK or why it failed */
+	char		 text[96];	/* of the last failure, also after a success */
 };
 enum check_name { CHECK_DATABASE, CHECK_CACHE, CHECK_EXTERNAL_API };
 
@@ -188,8 +189,20 @@ void		 stats_done(struct stats *);	/* the text stays, as the last one */
  * long but under control, such as a commit. */
 void		 stats_patience(struct stats *, int64_t ms);
 
-/* The whole board as Prometheus text 0.0.4. */
-int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;
+/* What a process used, onto its page; for its own use, by a timer: a few files of /proc are read. */
+struct usage {
+	uint64_t	cpu_ns;		/* counted so far */
+	unsigned	turn;
+};
+void		 usage_look(struct usage *, struct stats *);
+
+/* The whole board, as Prometheus text 0.0.4 or OpenMetrics 1.0.0. */
+enum metric_format { METRIC_TEXT, METRIC_OPENMETRICS };
+int		 metric_expose_as(const struct board *, enum metric_format, struct buf *) MUST_CHECK;
+int		 metric_expose(const struct board *, struct buf *) MUST_CHECK;	/* as text */
+/* What a header Accept asks for; null and whatever is not understood is text. */
+enum metric_format metric_format_wanted(const char *accept);
+const char	*metric_format_type(enum metric_format);	/* for Content-Type */
 /* The reference of every metric, as Markdown rows. */
 int		 metric_reference(struct buf *) MUST_CHECK;
 
@@ -198,6 +211,7 @@ unsigned	 label_count(enum label_set);
 const char	*label_text(enum label_set, unsigned index);
 int		 label_index(enum label_set, const char *);
 
+/* Of a round trip that was made now. `text` says why it failed; it is kept until the next failure. */
 void		 check_store(struct stats *, enum check_name, int error, int64_t response_ns, const char *text);
 
 #endif /* METRIC_H */

@@ -69,6 +69,8 @@ struct proc {
 	bool		 over;			/* the loop is to end, or has */
 	int		 exit_code;
 	struct loop_timer heartbeat;
+	int64_t		 looked_ns;		/* monotonic: at what this process uses */
+	struct usage	 usage;
 	struct loop_timer deadline;		/* of draining */
 	struct event	*signals[2];
 	struct proc_late *late;			/* peers and listeners that came before proc_loop */

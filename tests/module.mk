@@ -5,6 +5,7 @@ include tests/unit/base/module.mk
 include tests/unit/market/module.mk
 include tests/unit/conf/module.mk
 include tests/unit/metric/module.mk
+include tests/unit/health/module.mk
 include tests/unit/http/module.mk
 include tests/unit/ipc/module.mk
 include tests/unit/journal/module.mk

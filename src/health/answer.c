@@ -95,6 +95,18 @@ render_reasons(struct json *j, const struct health_view *v)
 	json_array_close(j);
 }
 
+/* Why it failed last, also where it has succeeded since: when that was stands beside it. */
+static void
+render_last_error(struct json *j, const struct check_result *c)
+{
+	if (!is_time(c->failed_ns))
+		json_absent(j, "last_error");
+	else if (c->text[0] != '\0')
+		PAGE_TEXT(j, "last_error", c->text);
+	else
+		json_text(j, "last_error", err_text((int)c->error));
+}
+
 static void
 render_check(struct json *j, const char *name, const struct check_result *c, int64_t now)
 {
@@ -102,16 +114,13 @@ render_check(struct json *j, const char *name, const struct check_result *c, int
 
 	json_object_open(j, name);
 	json_text(j, "status", check_state_name(health_check_state(c, now)));
-	json_f64(j, "response_time_ms", was_made ? (double)c->response_us / 1000 : NAN);
+	json_f64(j, "response_time_ms",
+	    was_made && c->response_us > 0 ? (double)c->response_us / 1000 : NAN);
 	page_time(j, "checked_at", c->checked_ns);
 	json_f64(j, "age_seconds", page_seconds(c->checked_ns, now));
 	page_time(j, "last_success", c->ok_ns);
-	if (!was_made || c->error == E_OK)
-		json_absent(j, "last_error");
-	else if (c->text[0] != '\0')
-		PAGE_TEXT(j, "last_error", c->text);
-	else
-		json_text(j, "last_error", err_text((int)c->error));
+	render_last_error(j, c);
+	page_time(j, "last_error_at", c->failed_ns);
 	json_object_close(j);
 }
 
@@ -238,15 +247,6 @@ render_breakers(struct json *j, const struct slot_page *fetcher)
 		json_text(j, label_text(LABELS_family, i),
 		    metric_read(fetcher, M_UPSTREAM_BREAKER, i, 0) != 0 ? "open" : "closed");
 	json_object_close(j);
-}
-
-static void
-render_last_error(struct json *j, const struct check_result *c)
-{
-	if (c->checked_ns != 0 && c->error != E_OK)
-		PAGE_TEXT(j, "last_error", c->text);
-	else
-		json_absent(j, "last_error");
 }
 
 /* A dead fetcher's gauges are zero, which is not what they were: they are told as unknown. */
@@ -380,7 +380,7 @@ render_details(struct json *j, const struct health_view *v)
 	render_checks(j, v);
 	render_workers(j, v);
 	render_draining(j, v);
-	system_render(j, v->board, v->own->state_dir, v->now_ns);
+	system_render(j, v->board, &v->slots, v->own->state_dir, v->now_ns);
 	render_upstream(j, v);
 }
 

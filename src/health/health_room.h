@@ -22,7 +22,12 @@ const struct slot_view *slots_first(const struct health_slots *, enum role);
 /* What the cache-writer has against the cache, Redis; null when nothing. */
 const struct check_result *cache_fault_of_writer(const struct health_slots *, int64_t now_ns);
 
+/* Files of /proc and /sys are made when they are read: no disk is waited for. False when there is none. */
+#define SMALL_FILE 4096
+bool	file_read(const char *path, char out[SMALL_FILE]);
+
 /* Members `system`: uptime, memory, cpu, disk. What the kernel does not tell is null. */
-void	system_render(struct json *, const struct board *, const char *state_dir, int64_t now_ns);
+void	system_render(struct json *, const struct board *, const struct health_slots *, const char *state_dir,
+		int64_t now_ns);
 
 #endif /* HEALTH_ROOM_H */

@@ -1,8 +1,12 @@
-/* rules.c - the rules of health.h, as a table over the facts. */
+/* rules.c - the facts of health.def, and its judgement over them. */
 #include <string.h>
 
 #include "err.h"
 #include "health_room.h"
+
+/* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
+#define DISK_LOW_BYTES (UINT64_C(1) << 30)
+#define DISK_LOW_PART  20
 
 const char *
 health_name(enum health health)
@@ -119,6 +123,19 @@ gather_slots(const struct health_slots *s, struct health_facts *f)
 	f->http_down &= has_http;
 }
 
+/* The writer looks: it is at home there. Of one that is gone nothing is known. */
+static bool
+disk_is_low(const struct slot_view *writer)
+{
+	uint64_t all, left;
+
+	if (writer == NULL)
+		return false;
+	all = metric_read(writer->current, M_STATE_DISK, 0, 0);
+	left = metric_read(writer->current, M_STATE_DISK_LEFT, 0, 0);
+	return all > 0 && left < DISK_LOW_BYTES && left < all / DISK_LOW_PART;
+}
+
 void
 health_gather(
     const struct board *b, const struct health_own *own, int64_t now, struct health_facts *f)
@@ -138,131 +155,39 @@ health_gather(
 		.external_api = check_state_of(fetcher, CHECK_EXTERNAL_API, now),
 		.database = check_state_of(writer, CHECK_DATABASE, now),
 		.cache = cache_state(&slots, own->cache, now),
+		.journal_blocked =
+		    fetcher != NULL && metric_read(fetcher->current, M_JOURNAL_BLOCKED, 0, 0) != 0,
+		.disk_low = disk_is_low(writer),
 	};
 	f->fetcher_ever_ready = f->fetcher_ready || own->fetcher_was_ready || b->all_ready_ns != 0;
 	gather_slots(&slots, f);
 }
 
-static bool
-is_stopping(const struct health_facts *f)
-{
-	return f->stopping;
-}
-
-static bool
-is_starting(const struct health_facts *f)
-{
-	return !f->fetcher_ever_ready;
-}
-
-static bool
-fetcher_failed(const struct health_facts *f)
-{
-	return f->fetcher_failed;
-}
-
-static bool
-writer_failed(const struct health_facts *f)
-{
-	return f->writer_failed;
-}
-
-static bool
-http_is_down(const struct health_facts *f)
-{
-	return f->http_down;
-}
-
-static bool
-has_no_fetcher(const struct health_facts *f)
-{
-	return f->fetcher_ever_ready && !f->fetcher_ready;
-}
-
-static bool
-a_worker_failed(const struct health_facts *f)
-{
-	return f->any_failed;
-}
-
-static bool
-lacks_a_worker(const struct health_facts *f)
-{
-	return !f->all_ready;
-}
-
-static bool
-external_api_fails(const struct health_facts *f)
-{
-	return f->external_api == CHECK_STATE_UNHEALTHY;
-}
-
-static bool
-external_api_is_unknown(const struct health_facts *f)
-{
-	return f->external_api == CHECK_STATE_UNKNOWN;
-}
-
-static bool
-database_fails(const struct health_facts *f)
-{
-	return f->database == CHECK_STATE_UNHEALTHY;
-}
-
-static bool
-database_is_unknown(const struct health_facts *f)
-{
-	return f->database == CHECK_STATE_UNKNOWN;
-}
-
-static bool
-cache_fails(const struct health_facts *f)
-{
-	return f->cache == CHECK_STATE_UNHEALTHY;
-}
-
-static const struct {
-	bool (*holds)(const struct health_facts *);
-	struct health_reason reason;
-} rules[] = {
-	{ is_stopping, { "stopping", "the gateway is stopping", UNHEALTHY, true } },
-	{ is_starting, { "starting", "no fetcher has been ready yet", UNHEALTHY, true } },
-	{ fetcher_failed, { "fetcher_failed", "the fetcher has failed: its processes die too often",
-			      UNHEALTHY, true } },
-	{ writer_failed,
-	    { "cache_writer_failed", "the cache-writer has failed: its processes die too often",
-		UNHEALTHY, true } },
-	{ http_is_down,
-	    { "http_not_ready", "every http worker has failed or is not ready", UNHEALTHY, true } },
-	{ has_no_fetcher, { "fetcher_not_ready", "the fetcher is not ready", DEGRADED, false } },
-	{ a_worker_failed, { "worker_failed", "a worker has failed: its processes die too often",
-			       DEGRADED, false } },
-	{ lacks_a_worker, { "worker_not_ready", "a worker is not ready", DEGRADED, false } },
-	{ external_api_fails,
-	    { "upstream_fails", "the last call to the upstream failed", DEGRADED, false } },
-	{ external_api_is_unknown,
-	    { "upstream_unknown", "the upstream was not tried yet, or not for three periods",
-		DEGRADED, false } },
-	{ database_fails,
-	    { "store_fails", "the last check of the history store failed", DEGRADED, false } },
-	{ database_is_unknown,
-	    { "store_unknown", "the history store was not tried yet, or not for three periods",
-		DEGRADED, false } },
-	{ cache_fails, { "cache_fails", "the last check of the cache failed", DEGRADED, false } },
+static const struct health_reason rows[] = {
+#define READY				       false
+#define UNREADY				       true
+#define HEALTH(code, WORD, ready, holds, text) { #code, (text), WORD, ready },
+#include "tables/health.def"
+#undef READY
+#undef UNREADY
 };
 
-#define RULES (sizeof(rules) / sizeof(rules[0]))
-_Static_assert(RULES <= HEALTH_REASONS_MAX, "a reason for each rule");
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROWS <= HEALTH_REASONS_MAX, "a reason for each row");
 
 enum health
 health_judge(const struct health_facts *f, const struct health_reason *reasons[HEALTH_REASONS_MAX],
     size_t *count)
 {
+	const bool holds[] = {
+#define HEALTH(code, WORD, ready, question, text) (question),
+#include "tables/health.def"
+	};
 	size_t n = 0;
 
-	for (size_t i = 0; i < RULES; i++)
-		if (rules[i].holds(f))
-			reasons[n++] = &rules[i].reason;
+	for (size_t i = 0; i < ROWS; i++)
+		if (holds[i])
+			reasons[n++] = &rows[i];
 	*count = n;
 	return n > 0 ? reasons[0]->health : HEALTHY;
 }

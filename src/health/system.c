@@ -1,24 +1,14 @@
-/* system.c - what the kernel says of this machine and of the gateway's processes. */
+/* system.c - machine, control group and disk, as they were seen last by whoever looks at them in the background. */
 #include <fcntl.h>
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "health_room.h"
-#include "text.h"
 
-#define SMALL_FILE    4096
-#define PROCESSES_MAX 64 /* whose memory is told */
-
-/* Files of /proc and /sys are made when they are read: no disk is waited for. False when there
- * is none. */
-static bool
+bool
 file_read(const char *path, char out[SMALL_FILE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -34,68 +24,58 @@ file_read(const char *path, char out[SMALL_FILE])
 	return true;
 }
 
-/* The number behind `name` in a file of lines like "MemTotal:  16 kB"; NaN when it is not there. */
 static double
-file_number_after(const char *text, const char *name)
+percent(double part, double whole)
 {
-	const char *at = strstr(text, name);
-
-	return at != NULL ? strtod(at + strlen(name), NULL) : NAN;
+	return whole > 0 ? round(part / whole * 1000) / 10 : NAN;
 }
 
+/* Of a gauge that is 0 where nothing is known. */
 static double
-process_rss(int pid)
+gauge(const struct slot_view *v, enum metric m)
 {
-	char path[64], text[SMALL_FILE];
-	uint64_t size, resident;
+	uint64_t n = v != NULL ? metric_read(v->current, m, 0, 0) : 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	if (!file_read(path, text) || sscanf(text, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
-		return NAN;
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+	return n > 0 ? (double)n : NAN;
 }
 
-/* A number of a cgroup's file; "max" and no file are NaN. */
-static double
-cgroup_number(const char *path)
-{
-	char text[SMALL_FILE];
-
-	if (!file_read(path, text) || text[0] < '0' || text[0] > '9')
-		return NAN;
-	return strtod(text, NULL);
-}
-
-/* Every process is a file to read: of the first ones only, so that whoever asks does not hold the loop up. */
+/* Of each process that runs, as it saw itself at its last heartbeat. */
 static void
 render_processes(struct json *j, const struct board *b)
 {
-	unsigned left = PROCESSES_MAX;
 	const struct slot_page *p;
 
 	json_object_open(j, "workers_rss_bytes");
-	for (uint32_t i = 0; i < b->slot_count && i < BOARD_SLOTS && left > 0; i++) {
+	for (uint32_t i = 0; i < b->slot_count && i < BOARD_SLOTS; i++) {
 		p = &b->slots[i];
-		if (p->in_use == 0 || p->pid <= 0)
-			continue;
-		json_f64(j, b->seats[i].seat, process_rss(p->pid));
-		left--;
+		if (p->in_use != 0 && p->pid > 0)
+			json_f64(j, b->seats[i].seat, (double)metric_read(p, M_PROCESS_RSS, 0, 0));
 	}
 	json_object_close(j);
 }
 
-static void
-render_memory(struct json *j, const struct board *b)
+/* Of what may be used: the control group's limit where it has one, else the machine's. */
+static double
+memory_percent(const struct slot_view *master)
 {
-	char text[SMALL_FILE] = "";
+	double limit = gauge(master, M_CGROUP_MEMORY_LIMIT), used = gauge(master, M_CGROUP_MEMORY);
+	double all = gauge(master, M_MACHINE_MEMORY), left = gauge(master, M_MACHINE_MEMORY_LEFT);
 
-	(void)file_read("/proc/meminfo", text);
+	if (!isnan(limit) && !isnan(used) && !(limit > all))
+		return percent(used, limit);
+	return percent(all - left, all);
+}
+
+static void
+render_memory(struct json *j, const struct board *b, const struct slot_view *master)
+{
 	json_object_open(j, "memory");
 	render_processes(j, b);
-	json_f64(j, "machine_total_bytes", file_number_after(text, "MemTotal:") * 1024);
-	json_f64(j, "machine_available_bytes", file_number_after(text, "MemAvailable:") * 1024);
-	json_f64(j, "cgroup_used_bytes", cgroup_number("/sys/fs/cgroup/memory.current"));
-	json_f64(j, "cgroup_limit_bytes", cgroup_number("/sys/fs/cgroup/memory.max"));
+	json_f64(j, "machine_total_bytes", gauge(master, M_MACHINE_MEMORY));
+	json_f64(j, "machine_available_bytes", gauge(master, M_MACHINE_MEMORY_LEFT));
+	json_f64(j, "cgroup_used_bytes", gauge(master, M_CGROUP_MEMORY));
+	json_f64(j, "cgroup_limit_bytes", gauge(master, M_CGROUP_MEMORY_LIMIT));
+	json_f64(j, "usage_percent", memory_percent(master));
 	json_object_close(j);
 }
 
@@ -106,7 +86,7 @@ seconds_of(const struct timeval *tv)
 }
 
 static void
-render_cpu(struct json *j)
+render_cpu(struct json *j, const struct slot_view *master)
 {
 	double load[3] = { NAN, NAN, NAN };
 	struct rusage use;
@@ -114,6 +94,14 @@ render_cpu(struct json *j)
 	(void)!getloadavg(load, 3);
 	json_object_open(j, "cpu");
 	json_f64(j, "cores_online", (double)sysconf(_SC_NPROCESSORS_ONLN));
+	json_f64(j, "cores_usable", gauge(master, M_CPUS));
+	json_f64(j, "cgroup_limit_cores", gauge(master, M_CGROUP_CPU_LIMIT) / 1000);
+	json_f64(j, "cgroup_throttled_seconds",
+	    master != NULL
+		? (double)(metric_total(master->current, M_CGROUP_THROTTLED) / CLOCK_MS) / 1000
+		: NAN);
+	json_f64(j, "usage_percent",
+	    master != NULL ? (double)metric_read(master->current, M_MACHINE_BUSY, 0, 0) / 10 : NAN);
 	json_array_open(j, "load_average");
 	for (int i = 0; i < 3; i++)
 		json_f64(j, NULL, load[i]);
@@ -126,26 +114,34 @@ render_cpu(struct json *j)
 }
 
 static void
-render_disk(struct json *j, const char *state_dir)
+render_disk(struct json *j, const char *state_dir, const struct slot_view *writer)
 {
-	struct statvfs v;
-	bool is_known = statvfs(state_dir, &v) == 0;
+	double all = gauge(writer, M_STATE_DISK);
+	double left =
+	    isnan(all) ? NAN : (double)metric_read(writer->current, M_STATE_DISK_LEFT, 0, 0);
 
 	json_object_open(j, "disk");
 	json_text(j, "state_dir", state_dir);
-	json_f64(j, "total_bytes", is_known ? (double)v.f_blocks * (double)v.f_frsize : NAN);
-	json_f64(j, "available_bytes", is_known ? (double)v.f_bavail * (double)v.f_frsize : NAN);
+	json_f64(j, "total_bytes", all);
+	json_f64(j, "available_bytes", left);
+	json_f64(j, "usage_percent", percent(all - left, all));
 	json_object_close(j);
 }
 
 void
-system_render(struct json *j, const struct board *b, const char *state_dir, int64_t now)
+system_render(struct json *j, const struct board *b, const struct health_slots *slots,
+    const char *state_dir, int64_t now)
 {
+	const struct slot_view *master = slots_first(slots, ROLE_MASTER);
+	const struct slot_view *writer = slots_first(slots, ROLE_CACHE_WRITER);
+
 	json_object_open(j, "system");
 	json_f64(j, "uptime_seconds", (double)((now - b->started_ns) / CLOCK_MS) / 1000);
+	json_f64(j, "age_seconds",
+	    master != NULL ? page_seconds(master->current->heartbeat_ns, now) : NAN);
 	json_text_or_null(j, "environment", b->environment);
-	render_memory(j, b);
-	render_cpu(j);
-	render_disk(j, state_dir);
+	render_memory(j, b, master);
+	render_cpu(j, master);
+	render_disk(j, state_dir, writer);
 	json_object_close(j);
 }

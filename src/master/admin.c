@@ -28,7 +28,6 @@
 #define ADMIN_ALLOW	"GET, HEAD, OPTIONS"
 #define ADMIN_OFF	"off"
 #define JSON_TYPE	"application/json"
-#define METRICS_TYPE	"text/plain; version=0.0.4"
 
 struct admin {
 	struct master *master;
@@ -126,8 +125,10 @@ admin_health(struct admin *a, struct http_request *request, const char *id, enum
 static void
 admin_route_metrics(struct admin *a, struct http_request *request, const char *id)
 {
-	if (metric_expose(a->master->board, &a->body) == E_OK)
-		admin_send(a, request, id, 200, METRICS_TYPE, "");
+	enum metric_format format = metric_format_wanted(http_header(request, "accept"));
+
+	if (metric_expose_as(a->master->board, format, &a->body) == E_OK)
+		admin_send(a, request, id, 200, metric_format_type(format), "Vary: Accept\r\n");
 	else
 		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
 }

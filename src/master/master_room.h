@@ -7,6 +7,7 @@
 #include "chan.h"
 #include "conf.h"
 #include "err.h"
+#include "health.h"
 #include "label.h"
 #include "limit.h"
 #include "loop.h"
@@ -190,6 +191,8 @@ struct master {
 	unsigned	 cpus;		/* usable */
 	struct listener	 admin_listener;	/* fd -1 before admin_open, unless it was inherited */
 	struct loop_timer beat;		/* page.c: that the master's own loop turns */
+	struct usage	 usage;
+	struct system_look look;
 };
 
 /* options.c */

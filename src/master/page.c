@@ -17,6 +17,8 @@ page_beat(void *arg)
 
 	__atomic_store_n(&p->heartbeat_ns, clock_wall(), __ATOMIC_RELAXED);
 	__atomic_store_n(&p->beats, p->beats + 1, __ATOMIC_RELAXED);
+	usage_look(&m->usage, &m->stats);
+	system_look(&m->look, &m->stats);
 	loop_timer_set(&m->beat, PAGE_BEAT_MS);
 }
 
@@ -32,6 +34,8 @@ page_open(struct master *m)
 	p->pid = (int32_t)getpid();
 	p->spawned_ns = p->ready_ns = clock_wall();
 	(void)text_copy(p->state, sizeof(p->state), "ready");
+	m->usage.cpu_ns = metric_read(
+	    p, M_PROCESS_CPU, 0, 0); /* another image of this process may have counted */
 	m->cpus = cpus_usable();
 	metric_set(&m->stats, M_CPUS, 0, 0, m->cpus);
 	metric_set(&m->stats, M_GENERATION, 0, 0, m->generation);

@@ -1,20 +1,22 @@
-/* expose.c - the board as Prometheus text.
+/* expose.c - the board as Prometheus text or OpenMetrics.
  *
  * Of a slot its role's metrics are shown, and the master's about it; both seats of a slot together, under its name, so
- * that neither a kill nor a reload makes or ends a series. A series with labels appears when it first counts, so that
- * a thousand combinations nobody uses cost nothing; one without labels, a gauge, and what the master says are always
- * there: a rate needs its zero.
+ * that neither a kill nor a reload makes or ends a series. A series whose labels may take many values appears when it
+ * first counts, so that a thousand combinations nobody uses cost nothing; one of few values, a gauge, and what the
+ * master says are always there: a rate needs its zero.
  *
  * A scrape may be of hundreds of slots. Each page is read once, in its own order; the text is then made metric by
  * metric from what was read, each line a few copies into room that was reserved for it.
  */
 #include <string.h>
 
+#include "clock.h"
 #include "decimal.h"
 #include "mem.h"
 #include "metric_room.h"
 
 #define PREFIX	   METRIC_PREFIX
+#define FEW_SERIES 16
 #define NUMBER_MAX 32			/* digits, sign, point, newline */
 #define LABELS_MAX 256			/* ,route="/api/v1/stocks/{symbol}/snapshot",code="200" */
 #define WORKER_MAX (2 * SLOT_NAME + 48) /* {worker="http-0",role="http" */
@@ -34,6 +36,8 @@ struct shown { /* a slot while it is exposed */
 
 struct expose {
 	struct buf *out;
+	bool is_open; /* OpenMetrics */
+	int64_t now_ns;
 	const struct metric_row *row;
 	struct shown *shown;
 	size_t count;
@@ -127,17 +131,33 @@ metric_kind_name(enum metric_kind kind)
 	return texts[kind];
 }
 
+static bool
+ends_with(const char *text, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && memcmp(text + len - n, end, n) == 0;
+}
+
+/* OpenMetrics names a counter without its suffix, and a unit that ends the name. */
 static void
 expose_head(struct expose *e)
 {
+	static const char *const units[] = { "_seconds", "_bytes" };
+	size_t len = e->name_len;
 	char help[512];
 
 	if (e->headed)
 		return;
 	e->headed = true;
-	*put_escaped(help, e->row->help, sizeof(help) / 2 - 1, false) = '\0';
-	PUT(e, "# HELP %s %s\n# TYPE %s %s\n", e->name, help, e->name,
+	*put_escaped(help, e->row->help, sizeof(help) / 2 - 1, e->is_open) = '\0';
+	if (e->is_open && e->row->kind == METRIC_COUNTER)
+		len -= sizeof("_total") - 1;
+	PUT(e, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)len, e->name, help, (int)len, e->name,
 	    metric_kind_name(e->row->kind));
+	for (size_t i = 0; e->is_open && i < sizeof(units) / sizeof(units[0]); i++)
+		if (ends_with(e->name, len, units[i]))
+			PUT(e, "# UNIT %.*s %s\n", (int)len, e->name, units[i] + 1);
 }
 
 static char *
@@ -227,11 +247,12 @@ expose_histogram(
 	expose_single(e, s, "_count", &labels, UNIT_ONE, below);
 }
 
+/* A counter that may take few values only is cheap to show before it counts, and the first time is the one to see. */
 static bool
 row_is_always_shown(const struct metric_row *row)
 {
 	return row->kind == METRIC_GAUGE || row->set1 == LABELS_none || row->roles == ROLE_MASTER ||
-	       row->roles == ROLE_GATEWAY;
+	       row->roles == ROLE_GATEWAY || (size_t)row->count1 * row->count2 <= FEW_SERIES;
 }
 
 /* The value of a cell if it was ever other than zero; cells are asked for in their order. */
@@ -308,7 +329,16 @@ expose_histograms(struct expose *e, struct shown *s)
 	}
 }
 
-/* What stands in fields of the current seat's page instead of cells. */
+/* A page its process has spoilt may hold any time. */
+static uint64_t
+silence_ns(const struct slot_page *p, int64_t now)
+{
+	int64_t beat = __atomic_load_n(&p->heartbeat_ns, __ATOMIC_RELAXED);
+
+	return beat > 0 && beat < now ? (uint64_t)(now - beat) : 0;
+}
+
+/* What stands in fields of the current seat's page instead of cells, or is not to be told. */
 static bool
 expose_field(struct expose *e, const struct shown *s, enum metric m)
 {
@@ -316,6 +346,9 @@ expose_field(struct expose *e, const struct shown *s, enum metric m)
 	const struct slot_page *p = s->view.current;
 	uint64_t v;
 
+	/* Nobody is missing where nobody is wanted: of a slot that was scaled away only what it counted is told. */
+	if (s->view.retired && e->row->kind == METRIC_GAUGE)
+		return true;
 	switch (m) {
 	case M_WORKER_UP:
 		v = slot_page_is_ready(p);
@@ -325,6 +358,9 @@ expose_field(struct expose *e, const struct shown *s, enum metric m)
 		break;
 	case M_WORKER_HEARTBEAT:
 		v = (uint64_t)__atomic_load_n(&p->heartbeat_ns, __ATOMIC_RELAXED);
+		break;
+	case M_WORKER_SILENCE:
+		v = silence_ns(p, e->now_ns);
 		break;
 	case M_WORKER_FAILED:
 		v = __atomic_load_n(&p->failed_ns, __ATOMIC_RELAXED) != 0;
@@ -390,7 +426,7 @@ expose_read(struct expose *e, struct shown *s, const struct slot_view *v)
 static void
 expose_open(struct expose *e, const struct board *board)
 {
-	char bound[DECIMAL_TEXT] = "+Inf", *at;
+	char bound[DECIMAL_TEXT + 2] = "+Inf", *at;
 
 	e->views = mem_array(BOARD_SLOTS, sizeof(*e->views));
 	e->count = board_view(board, e->views);
@@ -401,8 +437,11 @@ expose_open(struct expose *e, const struct board *board)
 		at = PUT_TEXT(e->bounds[b].at, ",le=\"");
 		at = put(at, bound, strlen(bound));
 		e->bounds[b].len = (size_t)(PUT_TEXT(at, "\"} ") - e->bounds[b].at);
-		if (b > 0)
-			decimal_format((double)metric_bucket_ns(b - 1) / 1e9, bound);
+		if (b == 0)
+			break;
+		decimal_format((double)metric_bucket_ns(b - 1) / 1e9, bound);
+		if (e->is_open && strchr(bound, '.') == NULL)
+			(void)strcat(bound, ".0"); /* one spelling only */
 	}
 }
 
@@ -422,22 +461,34 @@ expose_board(struct expose *e, const struct board *board)
 	*put_escaped(version, board->version, sizeof(board->version), true) = '\0';
 	*put_fixed(started, board->started_ns, 9, 1000000000) = '\0';
 	PUT(e,
-	    "# HELP " PREFIX "build_info What is running.\n"
-	    "# TYPE " PREFIX "build_info gauge\n" PREFIX "build_info{version=\"%s\"} 1\n"
+	    "# HELP " PREFIX "%s What is running.\n"
+	    "# TYPE " PREFIX "%s %s\n" PREFIX "build_info{version=\"%s\"} 1\n"
 	    "# HELP " PREFIX "start_time_seconds When the gateway started, as unix time.\n"
-	    "# TYPE " PREFIX "start_time_seconds gauge\n" PREFIX "start_time_seconds %s\n",
-	    version, started);
+	    "# TYPE " PREFIX "start_time_seconds gauge\n%s" PREFIX "start_time_seconds %s\n",
+	    e->is_open ? "build" : "build_info", e->is_open ? "build" : "build_info",
+	    e->is_open ? "info" : "gauge", version,
+	    e->is_open ? "# UNIT " PREFIX "start_time_seconds seconds\n" : "", started);
 }
 
 int
-metric_expose(const struct board *board, struct buf *out)
+metric_expose_as(const struct board *board, enum metric_format format, struct buf *out)
 {
-	struct expose e = { .out = out };
+	struct expose e = {
+		.out = out, .is_open = format == METRIC_OPENMETRICS, .now_ns = clock_wall()
+	};
 
 	expose_open(&e, board);
 	expose_board(&e, board);
 	for (unsigned m = 0; m < METRIC_COUNT; m++)
 		expose_metric(&e, (enum metric)m);
+	if (e.is_open)
+		PUT(&e, "# EOF\n");
 	expose_close(&e);
 	return e.error;
+}
+
+int
+metric_expose(const struct board *board, struct buf *out)
+{
+	return metric_expose_as(board, METRIC_TEXT, out);
 }

@@ -246,12 +246,15 @@ check_store(
 	if (s->mine == NULL)
 		return;
 	c = &s->mine->checks[check];
-	(void)text_copy(cut, sizeof(cut), text != NULL ? text : "");
-	memcpy(c->text, cut, sizeof(cut));
 	__atomic_store_n(&c->response_us, (uint64_t)(response_ns > 0 ? response_ns / 1000 : 0),
 	    __ATOMIC_RELAXED);
 	__atomic_store_n(&c->error, error, __ATOMIC_RELAXED);
-	if (error == E_OK)
+	if (error == E_OK) {
 		__atomic_store_n(&c->ok_ns, now, __ATOMIC_RELAXED);
+	} else {
+		(void)text_copy(cut, sizeof(cut), text != NULL ? text : "");
+		memcpy(c->text, cut, sizeof(cut));
+		__atomic_store_n(&c->failed_ns, now, __ATOMIC_RELAXED);
+	}
 	__atomic_store_n(&c->checked_ns, now, __ATOMIC_RELEASE);
 }

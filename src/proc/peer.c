@@ -171,6 +171,16 @@ peer_drop_all(struct proc *p)
 		peer_drop(p->peers);
 }
 
+size_t
+peer_queued_all(const struct proc *p)
+{
+	size_t sum = 0;
+
+	for (const struct peer *peer = p->peers; peer != NULL; peer = peer->next)
+		sum += peer->up ? chan_queued(peer->chan) : 0;
+	return sum;
+}
+
 int
 peer_send(struct peer *peer, enum msg_type type, const void *message)
 {

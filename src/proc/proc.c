@@ -24,6 +24,7 @@
 
 #define PROC_HEARTBEAT_MS 250
 #define PROC_BEATS	  4
+#define PROC_LOOK_NS	  (INT64_C(1000) * CLOCK_MS) /* between looks at what it uses */
 #define PROC_SETTLE_MS	  10000 /* the master sends the configuration at once */
 #define PROC_DRAIN_MS	  30000 /* told by a signal, which carries no time */
 #define PROC_OOM_RAISE	  200	/* the kernel takes a worker before the master */
@@ -105,6 +106,19 @@ proc_heartbeat_ms(const struct proc *p)
 	return ms > 0 && ms < PROC_HEARTBEAT_MS ? ms : PROC_HEARTBEAT_MS;
 }
 
+/* Not with every beat: those may be many a second. */
+static void
+proc_look(struct proc *p)
+{
+	int64_t now = clock_mono();
+
+	metric_set(&p->stats, M_CHANNEL_QUEUED, 0, 0, peer_queued_all(p));
+	if (p->looked_ns != 0 && now - p->looked_ns < PROC_LOOK_NS)
+		return;
+	p->looked_ns = now;
+	usage_look(&p->usage, &p->stats);
+}
+
 static void
 proc_heartbeat(void *arg)
 {
@@ -117,6 +131,7 @@ proc_heartbeat(void *arg)
 	}
 	metric_set(&p->stats, M_WORKER_HEARTBEAT, 0, 0, (uint64_t)now);
 	proc_log_tick(&p->stats);
+	proc_look(p);
 	loop_timer_set(&p->heartbeat, proc_heartbeat_ms(p));
 }
 

@@ -22,6 +22,7 @@ void	control_late_drop(struct proc *);
 /* peer.c: channels to other workers. Takes fd. */
 void	peer_add(struct proc *, const struct msg_peer *, int fd);
 void	peer_drop_all(struct proc *);
+size_t	peer_queued_all(const struct proc *);	/* bytes waiting to be sent */
 
 /* crash.c */
 void	crash_open(struct proc *);	/* from now on a fault of this process is written to its page */

@@ -111,6 +111,9 @@ function scrapesHold(c, prometheus) {
 			else if (!known[host][1].has(job.metrics_path ?? "/metrics"))
 				p.push(`job ${job.job_name}: ${target} has no ${job.metrics_path}`);
 		}
+	for (const target of (prometheus.alerting?.alertmanagers ?? []).flatMap((a) => a.static_configs).flatMap((x) => x.targets))
+		if (!c.services[target.split(":")[0]]?.ports.some((x) => x.endsWith(":" + target.split(":")[1])))
+			p.push(`alerts go to ${target}, where nobody answers`);
 	if (!c.services.prometheus.volumes.some((v) => /^\.\/monitoring(\/prometheus\.yml)?:\/etc\/prometheus(\/prometheus\.yml)?(:ro)?$/.test(v)))
 		p.push("monitoring/prometheus.yml is not what Prometheus reads");
 	return p;

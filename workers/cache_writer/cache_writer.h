@@ -119,4 +119,7 @@ void	 writer_ring(struct writer *);
 /* Stores what is in the journals, for so long at most, then calls drained. */
 void	 writer_drain(struct writer *, int64_t timeout_ms);
 
+/* Onto the page: size of the disk that holds the state directory, and what is left of it. */
+void	 disk_look(struct stats *, const char *state_dir);
+
 #endif /* CACHE_WRITER_H */

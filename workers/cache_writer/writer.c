@@ -519,6 +519,7 @@ writer_check(void *arg)
 		store_sync(w);
 	if (w->store != NULL && w->drain_until == 0)
 		writer_pump(w);
+	disk_look(w->stats, w->conf->state_dir);
 	writer_end(w);
 	lag_count(w);
 }
@@ -570,6 +571,7 @@ writer_open(struct writer **result, struct loop *loop, const struct conf *conf, 
 	loop_timer_open(loop, &w->work, writer_work, w);
 	loop_timer_open(loop, &w->check, writer_check, w);
 	loop_timer_open(loop, &w->drain, drain_over, w);
+	disk_look(stats, conf->state_dir);
 	w->setup = (struct store_setup){ .loop = loop,
 		.conf = conf,
 		.stats = stats,

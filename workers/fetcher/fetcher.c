@@ -41,6 +41,7 @@ fetcher_on_stored(struct peer *from, const void *data, void *owner)
 	journal_passed(f->journal, stored->sequence);
 	f->journal_full = journal_bytes(f->journal) - journal_stored_bytes(f->journal) >=
 			  f->proc->conf.journal_max_bytes;
+	publish_state(f);
 	journal_measure(f);
 }
 

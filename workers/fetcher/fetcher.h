@@ -75,6 +75,9 @@ const char *request_feed(const struct endpoint_row *, const char *asked, const s
 /* Gathers the records from `from` on for the journal; publish_flush adds the audit of the call they came with
  * and writes all at once. E_OVERLOADED: something could not be kept, and the configuration says that then it
  * must not be served. */
+/* seen.c: a record that arrived, for the statistics. */
+void	seen_record(struct stats *, const struct record *);
+void	publish_state(struct fetcher *);	/* tells whether the journal takes more */
 void	publish_gather(struct fetcher *, const struct records *, size_t from, bool backwards);
 /* Behind the rows it speaks of; nothing when one of those gathered could not be kept. */
 void	publish_coverage(struct fetcher *, const struct coverage *);

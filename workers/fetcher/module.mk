@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libfetcher.a
 libfetcher_a_SOURCES = workers/fetcher/plan.c workers/fetcher/pump.c workers/fetcher/lane.c \
 	workers/fetcher/job.c workers/fetcher/settle.c workers/fetcher/walk.c workers/fetcher/cover.c workers/fetcher/missing.c \
-	workers/fetcher/publish.c workers/fetcher/request.c workers/fetcher/exchange.c workers/fetcher/libcurl.c workers/fetcher/rest.c \
+	workers/fetcher/publish.c workers/fetcher/seen.c workers/fetcher/request.c workers/fetcher/exchange.c workers/fetcher/libcurl.c workers/fetcher/rest.c \
 	workers/fetcher/verdict.c workers/fetcher/budget.c workers/fetcher/breaker.c \
 	workers/fetcher/clock_watch.c workers/fetcher/decode.c workers/fetcher/decode_record.c \
 	workers/fetcher/decode_scan.c workers/fetcher/fetcher.h workers/fetcher/plan.h \

@@ -64,6 +64,12 @@ publish_record(struct fetcher *f, enum msg_type type, const void *value)
 	publish_lose(f, 1);
 }
 
+void
+publish_state(struct fetcher *f)
+{
+	metric_set(&f->proc->stats, M_JOURNAL_BLOCKED, 0, 0, f->journal_full || f->journal_failing);
+}
+
 /* What was gathered is in the journal now, or nowhere; of a write that failed, the beginning is. */
 static void
 publish_count(struct fetcher *f)
@@ -94,6 +100,7 @@ publish_gather(struct fetcher *f, const struct records *records, size_t from, bo
 	for (size_t i = 0; i < count; i++) {
 		record = &records->at[from + (backwards ? count - 1 - i : i)];
 		publish_record(f, record->type, &record->v);
+		seen_record(&f->proc->stats, record);
 	}
 }
 
@@ -155,6 +162,7 @@ publish_flush(struct fetcher *f, const struct exchange *e)
 	}
 	publish_count(f);
 	f->journal_failing = r != E_OK;
+	publish_state(f);
 	publish_position(f);
 	r = f->refusing ? E_OVERLOADED : E_OK;
 	f->refusing = false;

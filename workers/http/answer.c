@@ -163,6 +163,7 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 	}
 	a->cache = cache_way_name(f->way);
 	a->symbol = ask->fetch.symbol[0] != '\0' ? ask->fetch.symbol : NULL;
+	metric_observe(&w->proc->stats, M_DATA_AGE, 0, f->age_ns);
 	lines_begin(&l, a);
 	lines_add_cache(&l, f);
 	answer = (struct http_answer){ .status = 200,

@@ -123,10 +123,14 @@ Test(publish, records_are_counted_once_they_are_flushed)
 
 Test(publish, a_full_journal_refuses_when_told_so)
 {
+	static struct slot_page page;
+
+	k->proc.stats.mine = &page;
 	strcpy(k->proc.conf.journal_on_full, "refuse");
 	k->journal_is_full = true;
 	fake_answer(k, fake_open(k), 200, SNAPSHOT);
 	cr_expect_eq(fake_end(k, 0, 7, NULL)->error, E_OVERLOADED);
+	cr_expect_eq(metric_read(&page, M_JOURNAL_BLOCKED, 0, 0), 1, "and it is told");
 	cr_expect_eq(sent_to(&k->http[0], MSG_QUOTE), 0);
 	fake_ask(k, 0, 8, ENDPOINT_STOCK_SNAPSHOT, "MSFT");
 	cr_assert_not_null(fake_end(k, 0, 8, NULL), "and no budget is spent on more");

@@ -29,6 +29,7 @@ check_made(struct slot_page *p, enum check_name name, int error, int64_t age_ms)
 
 	c->checked_ns = stage.wall - age_ms * CLOCK_MS;
 	c->ok_ns = error == E_OK ? c->checked_ns : 0;
+	c->failed_ns = error == E_OK ? 0 : c->checked_ns;
 	c->response_us = 1500;
 	c->error = error;
 	strcpy(c->text, error == E_OK ? "" : "connection refused");
@@ -150,8 +151,15 @@ Test(health, detailed_tells_checks_workers_system_and_upstream)
 {
 	struct stats fetcher = { .mine = stage.fetcher_page, .all = stage.board };
 	struct stats writer = { .mine = stage.writer_page, .all = stage.board };
+	struct stats master = { .mine = board_slot(stage.board, "master", ROLE_MASTER),
+		.all = stage.board };
 	struct http_request *r;
 
+	metric_set(&master, M_MACHINE_MEMORY, 0, 0, 4000);
+	metric_set(&master, M_MACHINE_MEMORY_LEFT, 0, 0, 1000);
+	metric_set(&master, M_MACHINE_BUSY, 0, 0, 125);
+	metric_set(&writer, M_STATE_DISK, 0, 0, 8000);
+	metric_set(&writer, M_STATE_DISK_LEFT, 0, 0, 6000);
 	all_well();
 	check_made(stage.writer_page, CHECK_DATABASE, E_STORE, 500);
 	stage.fetcher_page->restarts = 3;
@@ -183,9 +191,33 @@ Test(health, detailed_tells_checks_workers_system_and_upstream)
 	cr_expect_str_eq(member(r, "upstream.breaker.stock"), "closed");
 	cr_expect_str_eq(member(r, "upstream.journal_lag_records"), "17");
 	cr_expect_str_eq(member(r, "system.uptime_seconds"), "2.5");
-	cr_expect(json_is_number(at(r->json, "system.memory.machine_total_bytes")));
-	cr_expect(json_is_number(at(r->json, "system.disk.available_bytes")));
+	cr_expect_str_eq(member(r, "checks.database.last_error_at"), "2023-11-14T22:13:19.500Z");
+	cr_expect_str_eq(member(r, "checks.external_api.last_error_at"), "null");
+	cr_expect_str_eq(member(r, "system.memory.machine_total_bytes"), "4000");
+	cr_expect_str_eq(member(r, "system.memory.usage_percent"), "75");
+	cr_expect_str_eq(member(r, "system.memory.cgroup_limit_bytes"), "null");
+	cr_expect_str_eq(member(r, "system.disk.available_bytes"), "6000");
+	cr_expect_str_eq(member(r, "system.disk.usage_percent"), "25");
+	cr_expect_str_eq(member(r, "system.cpu.usage_percent"), "12.5");
 	cr_expect(json_is_number(at(r->json, "system.cpu.load_average.0")));
+	ask_free(r);
+}
+
+/* An error is told until the next one, with its time: who looks a minute later still sees what it was. */
+Test(health, a_check_that_succeeds_again_keeps_its_last_error)
+{
+	struct stats writer = { .mine = stage.writer_page, .all = stage.board };
+	struct http_request *r;
+
+	check_store(&writer, CHECK_DATABASE, E_STORE, 0, "connection refused");
+	stage_pass(&stage, 1000);
+	check_store(&writer, CHECK_DATABASE, E_OK, 2500000, NULL);
+	r = get(&stage, "/api/v1/health/detailed");
+	cr_expect_str_eq(member(r, "checks.database.status"), "healthy");
+	cr_expect_str_eq(member(r, "checks.database.response_time_ms"), "2.5");
+	cr_expect_str_eq(member(r, "checks.database.last_error"), "connection refused");
+	cr_expect_str_eq(member(r, "checks.database.last_error_at"), "2023-11-14T22:13:20.000Z");
+	cr_expect_str_eq(member(r, "checks.database.last_success"), "2023-11-14T22:13:21.000Z");
 	ask_free(r);
 }
 
@@ -365,7 +397,8 @@ Test(health, metrics_show_the_whole_board)
 	ask_free(get(&stage, "/livez"));
 	r = get(&stage, "/metrics");
 	cr_expect_eq(r->status, 200);
-	cr_expect_str_eq(r->type, "text/plain; version=0.0.4");
+	cr_expect_str_eq(r->type, "text/plain; version=0.0.4; charset=utf-8");
+	cr_expect_str_eq(answer_header(r, "Vary"), "Accept");
 	cr_expect_not_null(strstr(r->answer, "opitios_http_requests_total{worker=\"http-0\",role="
 					     "\"http\",route=\"/livez\",code=\"200\"} 1\n"));
 	cr_expect_not_null(

@@ -92,6 +92,17 @@ Test(expose, a_series_with_labels_appears_when_it_counts)
 	cr_expect_eq(count(text, "opitios_http_requests_total{"), 2);
 }
 
+/* An alert on the first dead letter needs the zero before it. */
+Test(expose, a_counter_of_few_values_is_there_before_it_counts)
+{
+	const char *text = exposed();
+
+	HAS(text, "opitios_records_refused_total{worker=\"fetcher-rest\",role=\"fetcher\",kind="
+		  "\"bar\"} 0");
+	HAS(text, "opitios_http_connections_dropped_total{worker=\"http-0\",role=\"http\",drop="
+		  "\"reset\"} 0");
+}
+
 Test(expose, help_and_type_come_once_before_their_series)
 {
 	const char *text, *help;
@@ -371,6 +382,138 @@ Test(expose, hundreds_of_workers_are_exposed_in_milliseconds)
 	}
 	cr_log_info("%zu bytes in %.2f ms", buf_len(&out), (double)best / 1e6);
 	cr_expect_lt(best, 100 * CLOCK_MS);
+}
+
+static const char *
+exposed_openly(void)
+{
+	buf_reset(&out);
+	cr_assert_eq(metric_expose_as(board, METRIC_OPENMETRICS, &out), E_OK);
+	cr_assert_eq(buf_add(&out, "", 1), E_OK);
+	return (const char *)buf_data(&out);
+}
+
+Test(expose, openmetrics_names_counters_without_total_and_ends_with_eof)
+{
+	const char *text = exposed_openly();
+
+	HAS(text, "# TYPE opitios_http_connections_accepted counter");
+	HAS(text, "opitios_http_connections_accepted_total{worker=\"http-0\",role=\"http\"} 0");
+	HAS(text, "# TYPE opitios_http_received_bytes counter");
+	HAS(text, "# UNIT opitios_http_received_bytes bytes");
+	HAS(text, "# TYPE opitios_build info");
+	HAS(text, "opitios_build_info{version=\"1.2\\\"3\"} 1");
+	HAS(text, "# UNIT opitios_start_time_seconds seconds");
+	cr_expect_str_eq(text + strlen(text) - 6, "# EOF\n");
+	cr_expect_eq(count(text, "# EOF"), 1);
+	cr_expect_eq(
+	    count(exposed(), "# EOF") + count(exposed(), "# UNIT"), 0, "as text it has none");
+}
+
+Test(expose, openmetrics_spells_bounds_one_way)
+{
+	const char *text;
+
+	metric_observe(&stats, M_HTTP_DURATION, ROUTE_livez, 50000);
+	text = exposed_openly();
+	HAS(text, "# UNIT opitios_http_request_duration_seconds seconds");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"1.0\"} 1");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"0.0001\"} 1");
+	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"+Inf\"} 1");
+}
+
+/* Both forms tell the same: only comments and the spelling of bounds are different. */
+Test(expose, both_forms_have_the_same_series)
+{
+	char *text;
+	const char *open;
+	size_t lines;
+
+	metric_add(&stats, M_HTTP_REQUESTS, ROUTE_stock_quote, label_code(200), 12);
+	text = strdup(exposed());
+	lines = (size_t)count(text, "\nopitios_");
+	open = exposed_openly();
+	cr_expect_eq((size_t)count(open, "\nopitios_"), lines);
+	free(text);
+}
+
+Test(expose, the_name_of_every_counter_ends_with_total)
+{
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
+	cr_expect((METRIC_##kind == METRIC_COUNTER) ==                                             \
+		      (strlen(#name) > 6 && strcmp(#name + strlen(#name) - 6, "_total") == 0),     \
+	    #name);
+#include "tables/metrics.def"
+}
+
+/* An alert on workers that are not up must not speak of those nobody wants any more. */
+Test(expose, of_a_slot_that_was_scaled_away_only_its_counts_are_told)
+{
+	const char *text;
+
+	metric_add(&stats, M_HTTP_ACCEPTED, 0, 0, 7);
+	board->seats[http - board->slots].retired = 1;
+	text = exposed();
+	HAS(text, "opitios_http_connections_accepted_total{worker=\"http-0\",role=\"http\"} 7");
+	cr_expect_null(strstr(text, "opitios_worker_up{worker=\"http-0\""));
+	cr_expect_null(strstr(text, "opitios_http_connections{worker=\"http-0\""));
+	cr_expect_not_null(strstr(text, "opitios_worker_up{worker=\"fetcher-rest\""));
+}
+
+Test(expose, the_age_of_a_heartbeat_counts_from_the_last)
+{
+	const char *text;
+
+	clock_fake(2000 * CLOCK_SEC, 0);
+	http->heartbeat_ns = 1998 * CLOCK_SEC + CLOCK_SEC / 2;
+	fetcher->heartbeat_ns = 2001 * CLOCK_SEC; /* a clock that was set back */
+	text = exposed();
+	clock_real();
+	HAS(text, "opitios_worker_heartbeat_age_seconds{worker=\"http-0\",role=\"http\"} 1.5");
+	HAS(text,
+	    "opitios_worker_heartbeat_age_seconds{worker=\"fetcher-rest\",role=\"fetcher\"} 0");
+}
+
+Test(negotiate, openmetrics_is_for_those_who_name_it)
+{
+	static const struct {
+		const char *accept;
+		enum metric_format format;
+	} rows[] = {
+		{ NULL, METRIC_TEXT },
+		{ "", METRIC_TEXT },
+		{ "*/*", METRIC_TEXT },
+		{ "text/plain", METRIC_TEXT },
+		{ "text/html,application/xhtml+xml,*/*;q=0.8", METRIC_TEXT },
+		{ "application/openmetrics-text", METRIC_OPENMETRICS },
+		{ "application/openmetrics-text; version=1.0.0; charset=utf-8",
+		    METRIC_OPENMETRICS },
+		{ "Application/OpenMetrics-Text;Version=1.0.0", METRIC_OPENMETRICS },
+		/* Prometheus 2.42 */
+		{ "application/openmetrics-text;version=1.0.0,application/"
+		  "openmetrics-text;version=0.0.1;"
+		  "q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		    METRIC_OPENMETRICS },
+		{ "application/openmetrics-text;version=0.0.1;q=0.75,text/plain;q=0.5",
+		    METRIC_OPENMETRICS },
+		{ "application/openmetrics-text;version=2.0.0,text/plain;q=0.5", METRIC_TEXT },
+		{ "application/openmetrics-text;q=0.4,text/plain;q=0.5", METRIC_TEXT },
+		{ "application/openmetrics-text;q=0.5,text/plain;q=0.5", METRIC_OPENMETRICS },
+		{ "application/openmetrics-text;q=0", METRIC_TEXT },
+		{ "application/openmetrics-text;q=9", METRIC_TEXT },
+		{ "application/openmetrics-text;q=0.1234", METRIC_TEXT },
+		{ "application/openmetrics-text;q=", METRIC_TEXT },
+		{ ",,;;,application/openmetrics-textual", METRIC_TEXT },
+		{ "application/openmetrics-text;q=0.001 , ;q=", METRIC_OPENMETRICS },
+	};
+	char wide[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(metric_format_wanted(rows[i].accept), rows[i].format, "%s",
+		    rows[i].accept != NULL ? rows[i].accept : "none");
+	memset(wide, 'a', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = '\0';
+	cr_expect_eq(metric_format_wanted(wide), METRIC_TEXT);
 }
 
 Test(expose, a_full_buffer_is_an_error)

@@ -196,12 +196,18 @@ Test(metric, a_check_keeps_its_last_success)
 	text[sizeof(text) - 1] = '\0';
 	clock_fake(2000, 0);
 	check_store(&stats, CHECK_DATABASE, E_STORE, -1, text);
-	clock_real();
 	cr_expect_eq(c->checked_ns, 2000);
 	cr_expect_eq(c->ok_ns, 1000);
+	cr_expect_eq(c->failed_ns, 2000);
 	cr_expect_eq(c->error, E_STORE);
 	cr_expect_eq(c->response_us, 0);
 	cr_expect_eq(strlen(c->text), sizeof(c->text) - 1);
+	clock_fake(3000, 0);
+	check_store(&stats, CHECK_DATABASE, E_OK, 1000, "stock_quote");
+	clock_real();
+	cr_expect_eq(c->failed_ns, 2000, "and its last failure");
+	cr_expect_eq(strlen(c->text), sizeof(c->text) - 1);
+	cr_expect_eq(c->error, E_OK);
 }
 
 /* The reader counts while the writer writes: what it sees never falls and never passes what was written. */
