@@ -230,6 +230,31 @@ Test(postgres, rows_go_into_the_partition_of_their_time)
 	cr_expect_str_eq(help_ask("SELECT count(DISTINCT tableoid) FROM trades"), "3");
 }
 
+Test(postgres, a_schema_may_take_longer_than_a_transaction_and_leaves_nobody_waiting)
+{
+	PGconn *other = PQconnectdb(help_file);
+	struct store *store;
+
+	help_conf.postgres_timeout = 400;
+	PQclear(PQexec(other, "SELECT pg_advisory_lock(7815690244331)"));
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(help_try_open(&store), E_STORE);
+		cr_expect(strstr(help.why, "another node") != NULL, "%s", help.why);
+	}
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+				  "'advisory' AND datname = current_database()"),
+	    "0");
+	PQfinish(other);
+	help_do(
+	    "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF NOT "
+	    "EXISTS (SELECT FROM pg_class WHERE relname = 'quotes') THEN PERFORM pg_sleep(0.8); "
+	    "END IF; END $$; CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE "
+	    "TABLE') EXECUTE FUNCTION slow()");
+	store = help_open();
+	help_store(store, SOURCE, 1, 3);
+	help_kind->close(&store);
+}
+
 Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
 {
 	struct store *store = help_open();
