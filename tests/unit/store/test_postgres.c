@@ -209,6 +209,41 @@ Test(postgres, text_that_is_no_utf8_is_a_dead_letter)
 	cr_expect_str_eq(help_ask("SELECT journal_sequence FROM dead_letters"), "2");
 }
 
+static void
+trades_refuse(const char *words)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+	    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+	    "'%%', %s; END $$; CREATE TRIGGER refuse BEFORE INSERT ON trades FOR EACH ROW EXECUTE "
+	    "FUNCTION refuse()",
+	    words);
+	help_do(sql);
+}
+
+Test(postgres, a_refusal_is_cut_at_a_character_and_never_stops_the_store)
+{
+	struct store *store = help_open();
+
+	trades_refuse("repeat('ä', 200)");
+	help_store(store, SOURCE, 1, 1);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT length(reason) FROM dead_letters"), "127");
+}
+
+Test(postgres, a_letter_that_is_refused_goes_without_what_it_tells)
+{
+	struct store *store = help_open();
+
+	trades_refuse("'never'");
+	help_do("ALTER TABLE dead_letters ADD CHECK (record = '')");
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	cr_expect_str_eq(
+	    help_ask("SELECT string_agg(DISTINCT reason, ',') FROM dead_letters"), "23514");
+}
+
 Test(postgres, rows_go_into_the_partition_of_their_time)
 {
 	static const int64_t events[] = { 0, -5, INT64_C(946684799999999999),
