@@ -435,3 +435,41 @@ Test(postgres_url, of_several_hosts_each_is_tried_first_in_its_turn)
 	cr_expect_str_eq(value_of(&o, "host"), "b,a");
 	cr_expect_str_eq(value_of(&o, "port"), "7");
 }
+
+static void
+looked_up(const char *why, void *owner)
+{
+	cr_expect_eq(why, NULL, "%s", why);
+	*(bool *)owner = true;
+}
+
+static unsigned
+commas(const char *list)
+{
+	unsigned count = 0;
+
+	for (; *list != '\0'; list++)
+		count += *list == ',';
+	return count;
+}
+
+Test(postgres_url, more_addresses_than_there_is_room_for_leave_whole_words)
+{
+	struct loop *loop = loop_new();
+	struct pg_lookup *lookup;
+	struct pg_options o = { 0 };
+	bool over = false;
+
+	for (int i = 0; i < 102; i++)
+		strcat(strcat(o.host, i == 0 ? "" : ","), "localhost");
+	strcpy(o.port, "000000000005432"); /* comes with each: that is the list without room */
+	lookup = pg_lookup_begin(loop, &o, looked_up, &over);
+	cr_assert_not_null(lookup);
+	while (!over)
+		loop_turn(loop, 20);
+	cr_expect_str_eq(strrchr(o.host, ','), ",localhost");
+	cr_expect_str_eq(strrchr(o.port, ','), ",000000000005432");
+	cr_expect_eq(commas(o.host), commas(o.hostaddr));
+	cr_expect_eq(commas(o.host), commas(o.port));
+	loop_free(&loop);
+}
