@@ -11,6 +11,16 @@ TestSuite(postgres_url, .timeout = 10);
 
 #define SOURCE "0123456789abcdef/fetcher-rest"
 
+static void
+trim_all(struct store *store)
+{
+	do {
+		help_ask_begin();
+		help_kind->trim(store);
+		cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+	} while (help.more);
+}
+
 static int
 open_fails(const char *where)
 {
@@ -313,6 +323,35 @@ Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_inherits WHERE inhparent = "
 				  "'trades'::regclass"),
 	    "3", "the default, this week and the next");
+}
+
+Test(postgres, letting_go_of_old_rows_gives_way_to_commits_between_tables)
+{
+	struct store *store = help_open();
+	PGconn *other = PQconnectdb(help_file);
+	int64_t before, longest = 0;
+	int calls = 0;
+
+	help_conf.store_keep_quotes = help_conf.store_keep_trades = 86400000;
+	help_store(store, SOURCE, 1, 10);
+	PQclear(PQexec(other, "BEGIN; LOCK TABLE quotes, greeks, trades"));
+	do {
+		before = clock_mono();
+		help_ask_begin();
+		help_kind->trim(store);
+		cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+		longest = clock_mono() - before > longest ? clock_mono() - before : longest;
+		calls++;
+	} while (help.more);
+	cr_expect_eq(calls, 4);
+	cr_expect_lt(longest, 1500 * CLOCK_MS);
+	PQfinish(other);
+	trim_all(store);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "0");
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_indexes WHERE indexname = "
+				  "'trades_default_event'"),
+	    "1");
 }
 
 Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
