@@ -15,6 +15,8 @@
 #include "store_room.h"
 
 #define CLAIMED "OP002" /* of journal_take: by a copy of our state directory */
+#define TRIM_MS	     1500 /* that commits wait for letting go of old rows, at most */
+#define TRIM_LOCK_MS 500  /* of these for somebody who reads the table */
 
 void
 pg_failed(struct store *s, int error, const char *why)
@@ -39,22 +41,23 @@ position_done(struct store *s, const struct pg_answer *a)
 	    a->has_value ? strtoull(a->value, NULL, 10) : 0, s->setup->owner);
 }
 
-static void trim_ask(struct store *);
-
-/* One rule a query, so that nothing is locked for long. */
+/* One rule a call and a short time each: what is to be stored goes between them. */
 static void
 trim_done(struct store *s, const struct pg_answer *a)
 {
 	struct trim_rule rules[TRIM_RULES];
-	size_t count = trim_rules(s->setup->conf, rules);
+	bool more;
 
 	s->trim_more = s->trim_more || (a->has_value && a->value[0] == 't');
-	if (++s->trim < count) {
-		trim_ask(s);
-		return;
+	more = s->trim_more;
+	if (++s->trim < trim_rules(s->setup->conf, rules)) {
+		more = true;
+	} else {
+		s->trim = 0;
+		s->trim_more = false;
 	}
 	s->step = PG_IDLE;
-	s->setup->hooks->trimmed(s->trim_more, s->setup->owner);
+	s->setup->hooks->trimmed(more, s->setup->owner);
 }
 
 static void
@@ -190,10 +193,10 @@ trim_ask(struct store *s)
 		    "SELECT false"); /* the configuration changed meanwhile, or no rule */
 	} else {
 		(void)snprintf(sql, sizeof(sql),
-		    "SET LOCAL lock_timeout = 2000; SET LOCAL statement_timeout = %" PRId64
-		    "; SELECT history_trim('%s', '%s', %" PRId64 ")",
-		    s->setup->conf->postgres_timeout / 2, rules[s->trim].table,
-		    rules[s->trim].column, trim_before(&rules[s->trim]));
+		    "SET LOCAL lock_timeout = %d; SET LOCAL statement_timeout = %d; "
+		    "SELECT history_trim('%s', '%s', %" PRId64 ")",
+		    TRIM_LOCK_MS, TRIM_MS, rules[s->trim].table, rules[s->trim].column,
+		    trim_before(&rules[s->trim]));
 	}
 	s->step = PG_TRIM;
 	pg_link_query(&s->link, sql);
@@ -204,8 +207,6 @@ pg_trim(struct store *s)
 {
 	struct trim_rule rules[TRIM_RULES];
 
-	s->trim = 0;
-	s->trim_more = false;
 	if (trim_rules(s->setup->conf, rules) == 0)
 		s->setup->hooks->trimmed(false, s->setup->owner);
 	else

@@ -207,18 +207,20 @@ batch_try(struct store *s)
 		batch_copy(s);
 }
 
+/* A letter that is refused as well goes bare: without its record, and with nothing but a code as the reason. */
 static void
-batch_letter(struct store *s, const char *reason)
+batch_letter(struct store *s, const char *reason, bool bare)
 {
 	const struct pg_record *p = &s->flying.records[s->from];
 	struct journal_record record = { .sequence = p->sequence, .desc = p->desc };
 	char numbers[3][24];
 	struct buf text;
 
-	memcpy(s->refusal, reason, strnlen(reason, STORE_WHY - 1) + 1);
+	s->letter_bare = bare;
+	(void)text_copy(s->refusal, sizeof(s->refusal), reason);
 	memcpy(&record.value, pg_batch_value(&s->flying, s->from), p->desc->size);
 	buf_init(&text, RECORD_TEXT);
-	if (record_text(&record, &text) != E_OK || buf_add(&text, "", 1) != E_OK)
+	if ((!bare && record_text(&record, &text) != E_OK) || buf_add(&text, "", 1) != E_OK)
 		panic("store postgres: a record is longer than a dead letter");
 	(void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, try_begin(s));
 	(void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, try_end(s));
@@ -278,6 +280,9 @@ pg_batch_done(struct store *s, const struct pg_answer *a)
 
 	if (parts && !a->ok && pg_parts_are_held_up(s, a)) {
 		batch_try(s);
+	} else if (s->step == PG_LETTER && !a->ok && !s->letter_bare &&
+		   pg_row_is_refused(a->state)) {
+		batch_letter(s, a->state, true);
 	} else if (!a->ok && (s->step != PG_COPY || !pg_row_is_refused(a->state))) {
 		pg_failed(s, E_STORE, a->why);
 	} else if (parts) {
@@ -292,6 +297,6 @@ pg_batch_done(struct store *s, const struct pg_answer *a)
 		s->count /= 2;
 		batch_try(s);
 	} else {
-		batch_letter(s, a->why);
+		batch_letter(s, a->why, false);
 	}
 }

@@ -68,20 +68,25 @@ hosts_add(char *list, size_t size, const char *word, bool first)
 {
 	size_t used = strlen(list);
 
-	return snprintf(list + used, size - used, "%s%s", first ? "" : ",", word) <
-		       (int)(size - used)
-		   ? E_OK
-		   : E_FULL;
+	if (snprintf(list + used, size - used, "%s%s", first ? "" : ",", word) < (int)(size - used))
+		return E_OK;
+	list[used] = '\0';
+	return E_FULL;
 }
 
+/* To all three or to none: libpq refuses lists that differ in length. */
 static int
 lists_add(
     struct pg_options *to, const char *host, const char *address, const char *port, bool first)
 {
-	if (hosts_add(to->host, sizeof(to->host), host, first) != E_OK ||
-	    hosts_add(to->hostaddr, sizeof(to->hostaddr), address, first) != E_OK)
-		return E_FULL;
-	return hosts_add(to->port, sizeof(to->port), port, first);
+	size_t host_len = strlen(to->host), address_len = strlen(to->hostaddr);
+
+	if (hosts_add(to->host, sizeof(to->host), host, first) == E_OK &&
+	    hosts_add(to->hostaddr, sizeof(to->hostaddr), address, first) == E_OK &&
+	    hosts_add(to->port, sizeof(to->port), port, first) == E_OK)
+		return E_OK;
+	to->host[host_len] = to->hostaddr[address_len] = '\0';
+	return E_FULL;
 }
 
 /* Every address of the name, each a host of its own for libpq. */

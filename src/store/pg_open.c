@@ -1,7 +1,9 @@
 /* pg_open.c - from a connection to a store: the schema brought up to date, whoever else does the same.
  *
  * A migration is one transaction: an advisory lock that ends with it, a row in schema_version, its statements. Of several
- * nodes the first one applies it; the others wait for the lock, find the row, undo and look again.
+ * nodes the first one applies it; the others wait for the lock, find the row, undo and look again. It takes as long as it
+ * takes, hours for an index over years: whoever hung up would begin anew, and leave the server with the one begun before.
+ * Who waits for the lock gives it up before the end of a transaction, so that no session is left waiting for it.
  */
 #include "pg_room.h"
 
@@ -11,11 +13,14 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 #include "migration.h"
 
 #define SQL_MAX	    (256 * 1024)
 #define LOCK_NUMBER "7815690244331" /* of the migrations, within this database */
 #define APPLIED	    "23505"	    /* the row is there */
+#define LOCKED	    "55P03"	    /* by somebody for longer than we wait */
+#define MIGRATE_MS  (12 * 3600000)  /* a server that is gone is found by TCP */
 
 static int
 version_known(void)
@@ -74,19 +79,23 @@ migration_apply(struct store *s)
 	s->step = PG_MIGRATING;
 	buf_init(&sql, SQL_MAX);
 	r = buf_printf(&sql,
+	    "SET LOCAL lock_timeout = %" PRId64 ";\n"
 	    "SELECT pg_advisory_xact_lock(" LOCK_NUMBER ");\n"
+	    "SET LOCAL statement_timeout = 0;\n"
 	    "SET LOCAL client_min_messages = warning;\n"
 	    "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, name text NOT "
 	    "NULL, "
 	    "applied_ns bigint NOT NULL);\n"
 	    "INSERT INTO schema_version VALUES (%d, '%s', %" PRId64 ");\n",
-	    m->number, m->name, clock_wall());
+	    s->setup->conf->postgres_timeout / 2, m->number, m->name, clock_wall());
 	if (r == E_OK)
 		r = buf_add_text(&sql, m->sql);
 	if (r == E_OK)
 		r = buf_add(&sql, "", 1);
 	if (r != E_OK)
 		panic("store postgres: migration %d is too long", m->number);
+	log_info("store postgres: schema: bringing it to version %d", m->number);
+	s->link.timeout_ms = MIGRATE_MS;
 	pg_link_query(&s->link, (const char *)buf_data(&sql));
 	buf_fini(&sql);
 }
@@ -143,11 +152,17 @@ error_of(const struct pg_answer *a)
 void
 pg_open_done(struct store *s, const struct pg_answer *a)
 {
+	bool migrating = s->step == PG_MIGRATING;
 	char why[STORE_WHY];
 
-	if (s->step == PG_PARTS_NOW && !a->ok && pg_parts_are_held_up(s, a)) {
+	s->link.timeout_ms = s->setup->conf->postgres_timeout;
+	if (migrating && strcmp(a->state, LOCKED) == 0) {
+		pg_failed(s, E_STORE,
+		    "schema: a newer version waits for another node, or for somebody who uses the "
+		    "tables");
+	} else if (s->step == PG_PARTS_NOW && !a->ok && pg_parts_are_held_up(s, a)) {
 		open_over(s);
-	} else if (s->step == PG_MIGRATING && (a->ok || strcmp(a->state, APPLIED) == 0)) {
+	} else if (migrating && (a->ok || strcmp(a->state, APPLIED) == 0)) {
 		version_ask(s);
 	} else if (!a->ok) {
 		(void)snprintf(why, sizeof(why), "schema: %.230s", a->why);

@@ -68,7 +68,7 @@ void	 pg_link_query_params(struct pg_link *, const char *sql, int count, const c
 
 /* libpq's words for a connection that failed, as one line that tells who, where and what. */
 int	 pg_connect_why(PGconn *, char why[STORE_WHY]);
-/* One line of it, cut. */
+/* One line of it, cut at a character, and UTF-8 whatever it was. */
 void	 pg_one_line(const char *text, char *out, size_t size);
 
 /* Rows of COPY ... (FORMAT binary). */
@@ -136,6 +136,7 @@ struct store {
 	uint64_t	 rows, refused;
 	int64_t		 began_ns;
 	char		 refusal[STORE_WHY];
+	bool		 letter_bare;	/* it is sent without what may be at fault */
 	size_t		 trim;		/* rule in hand */
 	bool		 trim_more;
 };

@@ -11,13 +11,22 @@
 void
 pg_one_line(const char *text, char *out, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, len;
 
-	for (; text != NULL && *text != '\0' && n + 1 < size; text++)
-		if (!isspace((unsigned char)*text))
-			out[n++] = *text;
-		else if (n > 0 && out[n - 1] != ' ')
+	for (; text != NULL && *text != '\0' && n + 1 < size; text += len) {
+		len = text_utf8_len(text);
+		if (n + len + 1 > size)
+			break;
+		if (len > 1 || (len == 1 && !isspace((unsigned char)*text))) {
+			memcpy(out + n, text, len);
+			n += len;
+		} else if (len == 0) {
+			out[n++] = '?';
+			len = 1;
+		} else if (n > 0 && out[n - 1] != ' ') {
 			out[n++] = ' ';
+		}
+	}
 	while (n > 0 && out[n - 1] == ' ')
 		n--;
 	out[n] = '\0';

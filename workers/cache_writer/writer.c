@@ -29,6 +29,8 @@
 #define DRAIN_SHARE	 80 /* percent of the time allowed that draining takes at most */
 #define PATH_SIZE	 512
 #define DISK_PATIENCE_MS 30000
+#define FAR_FROM_LATE	 4     /* a batch that takes less than this part of postgres.timeout */
+#define EASY_ROW	 16    /* of them, before more is tried */
 #define LETTER_TELL_MS	 10000 /* between lines about dead letters */
 
 enum unanswered { ANSWERED, OPEN, POSITION, COMMIT, CHECK, TRIM };
@@ -57,6 +59,8 @@ struct writer {
 	struct tail_batch batch;
 	struct tail *ready; /* whose next batch is filled meanwhile */
 	struct tail_batch ready_batch;
+	uint64_t rows_max; /* of a batch, where store.batch_rows are too many; 0: they are not */
+	unsigned easy;	   /* batches in a row that allow for more */
 	struct tail *turn; /* who was served last */
 	int64_t asked_ns;
 	bool check_due;
@@ -112,11 +116,35 @@ answered(struct writer *w)
 		loop_timer_set(&w->work, 0);
 }
 
+/* A batch that failed may have been too large for the time a transaction has: the same again would fail for ever. */
+static void
+rows_lower(struct writer *w)
+{
+	w->rows_max = w->batch.rows > 1 ? w->batch.rows / 2 : 1;
+	w->easy = 0;
+	log_debug("store %s: %" PRIu64 " rows at once from now on", w->kind->name, w->rows_max);
+}
+
+/* Some that were as large as they may be, and far from late, allow for more. */
+static void
+rows_raise(struct writer *w, int64_t took_ns)
+{
+	if (w->rows_max == 0 || w->batch.rows < w->rows_max ||
+	    took_ns > w->conf->postgres_timeout * CLOCK_MS / FAR_FROM_LATE || ++w->easy < EASY_ROW)
+		return;
+	w->easy = 0;
+	w->rows_max *= 2;
+	if (w->rows_max >= (uint64_t)w->conf->store_batch_rows)
+		w->rows_max = 0;
+}
+
 static void
 on_failed(int error, const char *why, void *owner)
 {
 	struct writer *w = owner;
 
+	if (w->unanswered == COMMIT)
+		rows_lower(w);
 	w->failed = true;
 	w->error = error;
 	snprintf(w->why, sizeof(w->why), "%s", why);
@@ -287,6 +315,7 @@ on_committed(const struct store_commit *done, void *owner)
 	int64_t now = clock_wall();
 
 	tail_committed(w->asked, &w->batch);
+	rows_raise(w, done->took_ns);
 	w->unsynced = true;
 	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
 	metric_observe(w->stats, M_STORE_DURATION, w->label, done->took_ns);
@@ -340,6 +369,8 @@ batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
 	int64_t turn_ms = w->kind->ahead ? AHEAD_MS : TURN_MS;
 	struct tail *t;
 
+	if (w->rows_max != 0 && w->rows_max < bound.rows)
+		bound.rows = w->rows_max;
 	while (!w->failed && (t = tail_next(w)) != NULL) {
 		bound.until_ns = clock_mono() + turn_ms * CLOCK_MS / w->tail_count;
 		w->turn = t;

@@ -98,12 +98,15 @@ fake_commit(struct store *store, uint64_t sequence)
 {
 	struct store_commit done = { .sequence = sequence, .rows = fake_disk.staged, .why = "" };
 
-	if (!fake_disk.in_transaction || fake_disk.fail_commit) {
+	if (!fake_disk.in_transaction || fake_disk.fail_commit ||
+	    (fake_disk.slow_at != 0 && fake_disk.staged > fake_disk.slow_at)) {
 		fake_disk.in_transaction = false;
 		(void)fake_fail(store, E_STORE);
 		return;
 	}
 	fake_disk.row_count += fake_disk.staged;
+	if (fake_disk.staged > fake_disk.most)
+		fake_disk.most = fake_disk.staged;
 	*fake_position_of(store->source) = sequence;
 	fake_disk.staged = 0;
 	fake_disk.in_transaction = false;

@@ -431,3 +431,21 @@ Test(writer, a_store_that_can_never_work_is_told_with_its_reason)
 	cr_expect_null(scene.writer);
 	cr_expect_str_eq(why, "told to fail");
 }
+
+Test(writer, tries_less_at_once_where_a_batch_fails_and_more_where_it_does_not)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	scene.conf.store_batch_rows = 64;
+	fake_disk.slow_at = 10;
+	help_append(j, 1, 100);
+	scene_open();
+	UNTIL(fake_disk.row_count == 100);
+	cr_expect_leq(fake_disk.most, 10);
+	fake_disk.slow_at = 0;
+	help_append(j, 101, 1200);
+	UNTIL(fake_disk.row_count == 1200);
+	cr_expect_eq(fake_disk.most, 64);
+	help_expect_rows(0, 1, 1200);
+	journal_close(&j);
+}

@@ -11,6 +11,16 @@ TestSuite(postgres_url, .timeout = 10);
 
 #define SOURCE "0123456789abcdef/fetcher-rest"
 
+static void
+trim_all(struct store *store)
+{
+	do {
+		help_ask_begin();
+		help_kind->trim(store);
+		cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+	} while (help.more);
+}
+
 static int
 open_fails(const char *where)
 {
@@ -279,6 +289,41 @@ Test(postgres, text_that_is_no_utf8_is_a_dead_letter)
 	cr_expect_str_eq(help_ask("SELECT journal_sequence FROM dead_letters"), "2");
 }
 
+static void
+trades_refuse(const char *words)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+	    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+	    "'%%', %s; END $$; CREATE TRIGGER refuse BEFORE INSERT ON trades FOR EACH ROW EXECUTE "
+	    "FUNCTION refuse()",
+	    words);
+	help_do(sql);
+}
+
+Test(postgres, a_refusal_is_cut_at_a_character_and_never_stops_the_store)
+{
+	struct store *store = help_open();
+
+	trades_refuse("repeat('ä', 200)");
+	help_store(store, SOURCE, 1, 1);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT length(reason) FROM dead_letters"), "127");
+}
+
+Test(postgres, a_letter_that_is_refused_goes_without_what_it_tells)
+{
+	struct store *store = help_open();
+
+	trades_refuse("'never'");
+	help_do("ALTER TABLE dead_letters ADD CHECK (record = '')");
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	cr_expect_str_eq(
+	    help_ask("SELECT string_agg(DISTINCT reason, ',') FROM dead_letters"), "23514");
+}
+
 Test(postgres, rows_go_into_the_partition_of_their_time)
 {
 	static const int64_t events[] = { 0, -5, INT64_C(946684799999999999),
@@ -298,6 +343,31 @@ Test(postgres, rows_go_into_the_partition_of_their_time)
 	    "without a time, or one that is none");
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "6");
 	cr_expect_str_eq(help_ask("SELECT count(DISTINCT tableoid) FROM trades"), "3");
+}
+
+Test(postgres, a_schema_may_take_longer_than_a_transaction_and_leaves_nobody_waiting)
+{
+	PGconn *other = PQconnectdb(help_file);
+	struct store *store;
+
+	help_conf.postgres_timeout = 400;
+	PQclear(PQexec(other, "SELECT pg_advisory_lock(7815690244331)"));
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(help_try_open(&store), E_STORE);
+		cr_expect(strstr(help.why, "another node") != NULL, "%s", help.why);
+	}
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+				  "'advisory' AND datname = current_database()"),
+	    "0");
+	PQfinish(other);
+	help_do(
+	    "CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF NOT "
+	    "EXISTS (SELECT FROM pg_class WHERE relname = 'quotes') THEN PERFORM pg_sleep(0.8); "
+	    "END IF; END $$; CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN ('CREATE "
+	    "TABLE') EXECUTE FUNCTION slow()");
+	store = help_open();
+	help_store(store, SOURCE, 1, 3);
+	help_kind->close(&store);
 }
 
 Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
@@ -323,6 +393,35 @@ Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_inherits WHERE inhparent = "
 				  "'trades'::regclass"),
 	    "3", "the default, this week and the next");
+}
+
+Test(postgres, letting_go_of_old_rows_gives_way_to_commits_between_tables)
+{
+	struct store *store = help_open();
+	PGconn *other = PQconnectdb(help_file);
+	int64_t before, longest = 0;
+	int calls = 0;
+
+	help_conf.store_keep_quotes = help_conf.store_keep_trades = 86400000;
+	help_store(store, SOURCE, 1, 10);
+	PQclear(PQexec(other, "BEGIN; LOCK TABLE quotes, greeks, trades"));
+	do {
+		before = clock_mono();
+		help_ask_begin();
+		help_kind->trim(store);
+		cr_assert_eq(help_wait(), E_OK, "%s", help.why);
+		longest = clock_mono() - before > longest ? clock_mono() - before : longest;
+		calls++;
+	} while (help.more);
+	cr_expect_eq(calls, 4);
+	cr_expect_lt(longest, 1500 * CLOCK_MS);
+	PQfinish(other);
+	trim_all(store);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "0");
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM pg_indexes WHERE indexname = "
+				  "'trades_default_event'"),
+	    "1");
 }
 
 Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
@@ -444,4 +543,42 @@ Test(postgres_url, of_several_hosts_each_is_tried_first_in_its_turn)
 	make(&o, "postgresql://u@a,b/db?port=7", 2);
 	cr_expect_str_eq(value_of(&o, "host"), "b,a");
 	cr_expect_str_eq(value_of(&o, "port"), "7");
+}
+
+static void
+looked_up(const char *why, void *owner)
+{
+	cr_expect_eq(why, NULL, "%s", why);
+	*(bool *)owner = true;
+}
+
+static unsigned
+commas(const char *list)
+{
+	unsigned count = 0;
+
+	for (; *list != '\0'; list++)
+		count += *list == ',';
+	return count;
+}
+
+Test(postgres_url, more_addresses_than_there_is_room_for_leave_whole_words)
+{
+	struct loop *loop = loop_new();
+	struct pg_lookup *lookup;
+	struct pg_options o = { 0 };
+	bool over = false;
+
+	for (int i = 0; i < 102; i++)
+		strcat(strcat(o.host, i == 0 ? "" : ","), "localhost");
+	strcpy(o.port, "000000000005432"); /* comes with each: that is the list without room */
+	lookup = pg_lookup_begin(loop, &o, looked_up, &over);
+	cr_assert_not_null(lookup);
+	while (!over)
+		loop_turn(loop, 20);
+	cr_expect_str_eq(strrchr(o.host, ','), ",localhost");
+	cr_expect_str_eq(strrchr(o.port, ','), ",000000000005432");
+	cr_expect_eq(commas(o.host), commas(o.hostaddr));
+	cr_expect_eq(commas(o.host), commas(o.port));
+	loop_free(&loop);
 }
