@@ -47,13 +47,17 @@ bench-restart: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/restart $(BENCH_RESTART_ARGS)
 bench-store: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/store $(if $(BENCH_SHORT),--records 200000 --rounds 1 --seconds 2,)
+bench-range: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/range $(if $(BENCH_SHORT),--rounds 2 --requests 50,)
 bench-redis: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/redis $(if $(BENCH_SHORT),--rounds 2 --records 300000,)
 bench-access: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/access $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
 bench-scrape: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/scrape $(if $(BENCH_SHORT),--scrapes 50,)
-bench: bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis bench-scrape
-.PHONY: bench bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis bench-scrape
-EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/redis bench/reload bench/restart bench/scrape bench/store
-CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt bench-store.txt
+BENCHES = bench-access bench-channel bench-http bench-journal bench-range bench-redis bench-reload bench-restart \
+	bench-scrape bench-store
+bench: $(BENCHES)
+.PHONY: bench $(BENCHES)
+EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/range bench/redis bench/reload bench/restart bench/scrape bench/store
+CLEANFILES += $(BENCHES:=.txt)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
+
 Test(buf, bytes_come_out_in_the_order_they_went_in)
 {
 	struct buf b;
@@ -48,6 +50,23 @@ Test(buf, the_limit_holds_exactly)
 	cr_expect_eq(buf_add(&b, "abcd", 4), E_OK);
 	cr_expect_eq(buf_add(&b, "e", 1), E_FULL);
 	cr_expect_eq(memcmp(buf_data(&b), "456789abcd", 10), 0);
+	buf_fini(&b);
+}
+
+Test(buf, what_is_taken_out_is_whole_and_leaves_it_empty)
+{
+	struct buf b;
+	char *all;
+
+	buf_init(&b, 1000);
+	cr_expect_eq(buf_add(&b, "gone and kept", 13), E_OK);
+	buf_consume(&b, 9);
+	all = buf_take(&b);
+	cr_expect_eq(memcmp(all, "kept", 4), 0);
+	mem_free(&all);
+	cr_expect_eq(buf_len(&b), 0);
+	cr_expect_eq(buf_add(&b, "new", 3), E_OK);
+	cr_expect_eq(memcmp(buf_data(&b), "new", 3), 0);
 	buf_fini(&b);
 }
 

@@ -38,8 +38,10 @@ Test(http_reply, an_answer_carries_date_server_type_length_and_further_lines)
 			       .headers_len = sizeof(lines) - 1,
 			       .body = "{\"a\":",
 			       .body_len = 5,
-			       .body2 = "1}",
-			       .body2_len = 2 } };
+			       .body2 = "[1]",
+			       .body2_len = 3,
+			       .body3 = "}",
+			       .body3_len = 1 } };
 	struct wire_answer a;
 
 	clock_fake(INT64_C(784111777) * CLOCK_SEC, CLOCK_DAY);
@@ -49,10 +51,10 @@ Test(http_reply, an_answer_carries_date_server_type_length_and_further_lines)
 	cr_expect(wire_has(&a, "Date: Sun, 06 Nov 1994 08:49:37 GMT"));
 	cr_expect(wire_has(&a, "Server: opitios-alpaca"));
 	cr_expect(wire_has(&a, "Content-Type: application/json"));
-	cr_expect(wire_has(&a, "Content-Length: 7"));
+	cr_expect(wire_has(&a, "Content-Length: 9"));
 	cr_expect(wire_has(&a, "X-One: 1"));
 	cr_expect(wire_has(&a, "X-Two: 2"));
-	cr_expect_eq(memcmp(a.body, "{\"a\":1}", 7), 0);
+	cr_expect_eq(memcmp(a.body, "{\"a\":[1]}", 9), 0);
 	clock_fake(INT64_C(784111778) * CLOCK_SEC, CLOCK_DAY + CLOCK_SEC);
 	a = wire_ask(&f.wire, GET);
 	cr_expect(wire_has(&a, "Date: Sun, 06 Nov 1994 08:49:38 GMT"), "the second moved on");

@@ -210,11 +210,13 @@ http_reply(struct http_request *r, const struct http_answer *a)
 	r->status = a->status;
 	(void)text_copy(r->type, sizeof(r->type), a->type != NULL ? a->type : "");
 	(void)text_copy_n(r->answer_headers, sizeof(r->answer_headers), a->headers, a->headers_len);
-	r->answer_len = a->body_len + a->body2_len;
+	r->answer_len = a->body_len + a->body2_len + a->body3_len;
 	r->answer = mem_alloc(r->answer_len + 1);
 	memcpy(r->answer, a->body != NULL ? a->body : "", a->body_len);
 	if (a->body2_len > 0)
 		memcpy(r->answer + a->body_len, a->body2, a->body2_len);
+	if (a->body3_len > 0)
+		memcpy(r->answer + a->body_len + a->body2_len, a->body3, a->body3_len);
 	if (strcmp(r->type, "application/json") == 0) {
 		json_error_t why;
 
