@@ -15,8 +15,9 @@ libsqlite3-dev libpq-dev libhiredis-dev libdw-dev libcurl4-openssl-dev libzip-de
 TEST_PACKAGES="$BUILD_PACKAGES libcriterion-dev curl procps python3-fastapi uvicorn python3 sqlite3 wrk nginx-light python-matplotlib-data git xz-utils tzdata haproxy systemd util-linux
 prometheus prometheus-alertmanager python3-prometheus-client postgresql-15 pgbouncer redis-server redis-sentinel
 clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck"
-# What `make check-image` needs besides.
+# What `make check-image` needs besides, and `make check-deploy`, which wants npm too, whoever it is from.
 IMAGE_PACKAGES="buildah podman runc mmdebstrap lintian debhelper dpkg-dev fakeroot prometheus git"
+DEPLOY_PACKAGES="$IMAGE_PACKAGES docker-compose shellcheck"
 
 # Installs those of the packages that are not there.
 install_missing() {

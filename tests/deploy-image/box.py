@@ -7,6 +7,7 @@ import os
 import pathlib
 import resource
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -30,7 +31,9 @@ class Skip(Exception):
 class Box:
     """A folder of its own, with all that buildah and podman keep; nothing is left of it afterwards."""
 
-    def __init__(self, keep=False):
+    def __init__(self, keep=False, within=None):
+        self.deadline = time.monotonic() + within if within else None
+        self.within = within
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="opitios-image-"))
         self.keep, self.passed, self.failed, self.skipped = keep, 0, 0, 0
         self.containers, self.begun, self.lock = [], time.monotonic(), threading.Lock()
@@ -46,12 +49,29 @@ class Box:
     def write(self, name, text):
         (self.folder / name).write_text(text)
 
+    def left(self, limit):
+        """Seconds that something may take; none when the time of the whole is over, which is no failure of what was not begun."""
+        rest = limit if self.deadline is None else min(limit, self.deadline - time.monotonic())
+        if rest <= 0:
+            raise Skip(f"the {self.within} s of all checks are over")
+        return rest
+
+    def give_up(self):
+        """Nothing more is begun, and what runs is ended."""
+        self.deadline, self.within = time.monotonic(), 0
+        for task in pathlib.Path("/proc/self/task").glob("*/children"):
+            for pid in task.read_text().split():
+                os.kill(int(pid), signal.SIGKILL)
+
     def run(self, *words, limit=300, okay=(0,), cwd=None, env=None):
         """Its output; when it ends with another code, or not in time, the tail of what it said."""
+        given, limit = limit, self.left(limit)
         try:
             done = subprocess.run([str(w) for w in words], env=self.env | (env or {}), cwd=cwd, timeout=limit, text=True, errors="replace",
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         except subprocess.TimeoutExpired as e:
+            if limit < given:
+                raise Skip(f"the {self.within} s of all checks were over in the middle of it") from None
             said = (e.stderr or b"").decode(errors="replace") if isinstance(e.stderr, bytes) else e.stderr or ""
             raise AssertionError(f"{' '.join(map(str, words))[:150]}: not done in {limit} s: {said[-600:]}") from None
         if okay is not None and done.returncode not in okay:
@@ -68,7 +88,9 @@ class Box:
         return name
 
     def remove(self, name):
-        self.podman("rm", "-fv", "-t", "0", name, limit=60, okay=None)
+        # Whatever the time: nothing may be left.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(["podman", "rm", "-fv", "-t", "0", name], env=self.env, timeout=60, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         with contextlib.suppress(ValueError):
             self.containers.remove(name)
 
@@ -76,6 +98,7 @@ class Box:
         """One line, and whether it passed."""
         begun = time.monotonic()
         try:
+            self.left(1)
             note = function(*args)
             word, self.passed = "ok  ", self.passed + 1
         except Skip as e:

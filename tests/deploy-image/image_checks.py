@@ -15,13 +15,31 @@ HARD = ["--read-only", "--cap-drop=ALL", "--security-opt", "no-new-privileges", 
 RECORDING = "/usr/share/opitios-alpaca/recordings/matplotlib-daily"
 SIZE_MAX = 60e6
 GRACE = 45
+# As the images of Debian's own called slim: without manuals; and nothing is forced to disk, nor translated, that is thrown away afterwards.
+SLIM = ["--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright", '--aptopt=Acquire::Languages "none"']
 
 
 def base(box):
+    """Debian itself, and whether it runs: where that fails nothing is wrong with the gateway, and nothing can be told of it."""
+    try:
+        based(box)
+        box.podman("run", "--rm", "--network", "host", "--read-only", BASE, "true", limit=60)
+    except AssertionError as e:
+        raise Skip(f"this machine makes or runs no container: {e}") from None
+
+
+def based(box):
     kept = os.environ.get("OPITIOS_BASE_TAR")
     tar = pathlib.Path(kept) if kept else box.folder / "base.tar"
     if not tar.exists():
-        box.run("mmdebstrap", "--variant=minbase", "bookworm", tar, limit=240)
+        # By another name until it is whole: two who want it at once do not read half of it.
+        made = tar.with_name(f"{tar.name}.{os.getpid()}.tar")
+        try:
+            box.run("mmdebstrap", "--variant=minbase", *SLIM, "bookworm", made, limit=240)
+            made.rename(tar)
+        finally:
+            made.unlink(missing_ok=True)
     c = box.run("buildah", "from", "scratch").strip()
     box.run("buildah", "add", "-q", c, tar, "/")
     box.run("buildah", "config", "--cmd", "bash", c)
@@ -217,13 +235,14 @@ def built(box):
 def checks(box):
     """With a base and the image built."""
     box.check("image: user, entry point, health check, labels, size", made, box)
-    replay = upstream(box)
-    try:
-        name = gateway(box)
-    except AssertionError as e:
-        box.failed += 1
-        print(f"FAIL image: starts with a read-only root, no capabilities, 256 MiB: {e}")
+    begun = {}
+
+    def starts():
+        begun["replay"] = upstream(box)
+        begun["gateway"] = gateway(box)
+    if not box.check("image: starts with a read-only root, no capabilities, 256 MiB", starts):
         return
+    replay, name = begun["replay"], begun["gateway"]
     for title, function in (
             ("image: healthy, and answers what was recorded", answers),
             ("image: uid 1001, no capabilities, read-only root", confined),

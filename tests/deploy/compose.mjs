@@ -185,6 +185,19 @@ function composeAsked(tool, text) {
 	return done.status === 0 ? [] : [(done.stderr || done.stdout || String(done.error)).slice(0, 600)];
 }
 
+/* What the gateway itself says to the environment it would be given. */
+function gatewayAsked(c, program) {
+	const env = { PATH: process.env.PATH };
+
+	for (const [, name, value] of read(c.services[gateway].build.dockerfile).matchAll(/\b(OPITIOS_\w+_ADDRESS)=(\S+)/g))
+		env[name] = value;
+	for (const [name, value] of Object.entries(c.services[gateway].environment))
+		env[name] = given(value);
+	const done = spawnSync(program, ["--check-config", "--state-dir", os.tmpdir()], { encoding: "utf8", timeout: 20000, env });
+
+	return done.status === 0 ? [] : [(done.stderr + done.stdout).slice(0, 600)];
+}
+
 const has = (...words) => spawnSync(words[0], words.slice(1), { timeout: 30000 }).status === 0;
 const text = read(file), c = load(text);
 const prometheus = YAML.parse(read("monitoring/prometheus.yml"));
@@ -209,6 +222,15 @@ report("the environment's names are settings", namesKnown(c));
 report("services ask one another where they are", linksHold(c));
 report("Prometheus scrapes what answers", scrapesHold(c, prometheus));
 report("Grafana shows metrics there are, from the source there is", dashboardsShow(c, sources, providers, dashboards));
+const program = path.join(process.env.OPITIOS_BUILD ?? "build", "opitios-alpaca");
+
+if (fs.existsSync(program)) {
+	report("the gateway accepts its environment", gatewayAsked(c, program));
+	mustFind("a level there is not", gatewayAsked({ ...c, services: { ...c.services, [gateway]: { ...c.services[gateway],
+		environment: { LOG_LEVEL: "loud" } } } }, program), /loud|level/);
+} else {
+	skip("the gateway accepts its environment", `there is no ${program}`);
+}
 if (has("promtool", "--version")) {
 	const done = spawnSync("promtool", ["check", "config", path.join(root, "monitoring/prometheus.yml")], { encoding: "utf8", timeout: 20000 });
 

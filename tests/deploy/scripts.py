@@ -344,6 +344,37 @@ def test_smoke_of_a_real_gateway(scene):
     ended(shell(scene.folder, "smoke-test", "--url", url, seconds=15), 1, "no answer")
 
 
+def pipeline(folder, test, deploy, image):
+    """.ci/run and tests/deploy/check as they are, over three that only say what they are given and end so."""
+    made = folder / f"pipeline-{len(list(folder.glob('pipeline-*')))}"
+    for name in (".ci/run", "tests/deploy/check"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, made / name)
+    stubs = {"dev/install.sh": 'DEPLOY_PACKAGES=x\ninstall_missing() { echo "cannot have: $1"; return 69; }\n'}
+    for name, (said, code) in {"test": test, "tests/deploy/run": deploy, "tests/deploy-image/run": image}.items():
+        stubs[name] = f"#!/bin/sh\necho 'given' \"$@\"\nsleep 0.1\necho '{said}'\nexit {code}\n"
+    for name, text in stubs.items():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(text)
+        (made / name).chmod(0o755)
+    r = subprocess.run([str(made / ".ci/run")], capture_output=True, text=True, timeout=40, env=os.environ | {"OPITIOS_CI_SECONDS": "300"})
+    return r.returncode, r.stdout.splitlines()[-2:], r.stdout
+
+
+def test_the_pipeline_sums_all_and_counts_nothing_skipped_as_passed(scene):
+    code, last, said = pipeline(scene.folder, ("7 passed, 0 failed", 0), ("5 passed, 0 failed, 2 skipped", 0), ("0 passed, 0 failed, 4 skipped", 0))
+    equal((code, last[1]), (0, "12 passed, 0 failed"), said)
+    check("6 skipped" in last[0], last)
+    check("given --short --within 300" in said or "given --short --within 299" in said, said)
+    for parts, wanted in (((("7 passed, 1 failed", 1), ("5 passed, 0 failed", 0), ("1 passed, 0 failed, 0 skipped", 0)), "13 passed, 1 failed"),
+                          ((("7 passed, 0 failed", 0), ("5 passed, 2 failed", 1), ("1 passed, 0 failed, 0 skipped", 0)), "13 passed, 2 failed"),
+                          ((("7 passed, 0 failed", 0), ("5 passed, 0 failed", 0), ("Traceback", 1)), "12 passed, 1 failed"),
+                          ((("7 passed, 0 failed", 0), ("5 passed, 0 failed", 0), ("1 passed, 0 failed, 0 skipped", 3)), "13 passed, 1 failed"),
+                          ((("Killed", 137), ("5 passed, 0 failed", 0), ("1 passed, 0 failed, 0 skipped", 0)), "6 passed, 1 failed")):
+        code, last, said = pipeline(scene.folder, *parts)
+        equal((code, last[1]), (1, wanted), said)
+
+
 FAULTS = (  # what is broken where, and the test above that must see it
     ("deploy-rolling", "|| undo 'rolled out", "|| say 'rolled out", test_rolling_failed_verification_is_undone),
     ("deploy-rolling", '|| undo "not rolled out', '|| say "not rolled out', test_rolling_timeout_goes_back_to_the_revision_before),

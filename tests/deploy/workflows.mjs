@@ -78,7 +78,7 @@ function tested(w) {
 	for (const s of steps)
 		if (!run.has(s))
 			p.push(`nobody runs ./test ${s}`);
-	for (const [what, there] of [["coverage", /dev\/coverage/], ["make check-deploy", /check-deploy/]])
+	for (const [what, there] of [["make coverage", /make -C build -s coverage/], ["make check-deploy", /check-deploy/]])
 		if (!there.test(all))
 			p.push(`nobody runs ${what}`);
 	if (!stepsOf(w).some(({ step }) => step.uses?.startsWith("github/codeql-action/analyze@")))
