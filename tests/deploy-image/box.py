@@ -99,18 +99,21 @@ class Box:
         begun = time.monotonic()
         try:
             self.left(1)
-            note = function(*args)
-            word, self.passed = "ok  ", self.passed + 1
+            word, note = "ok  ", function(*args)
         except Skip as e:
-            word, note, self.skipped = "skip", str(e), self.skipped + 1
+            word, note = "skip", str(e)
         except Exception as e:  # noqa: BLE001 - whatever it is, the other checks are made
-            word, note, self.failed = "FAIL", f"{'' if isinstance(e, AssertionError) else type(e).__name__ + ': '}{e}", self.failed + 1
+            word, note = "FAIL", f"{'' if isinstance(e, AssertionError) else type(e).__name__ + ': '}{e}"
+        with self.lock:
+            self.passed, self.skipped, self.failed = (n + (word == w) for n, w in (
+                (self.passed, "ok  "), (self.skipped, "skip"), (self.failed, "FAIL")))
         print(f"{word} {name} ({time.monotonic() - begun:.1f} s){': ' + str(note) if note else ''}", flush=True)
         return word == "ok  "
 
     def skip(self, names, why):
         for name in names:
-            self.skipped += 1
+            with self.lock:
+                self.skipped += 1
             print(f"skip {name}: {why}", flush=True)
 
     def close(self):
@@ -129,7 +132,7 @@ class Box:
 
 
 def private_network():
-    """From here on this process and its children have a network with nothing but a loopback: every port is free there."""
+    """From here on this thread and its children have a network with nothing but a loopback: every port is free there."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
         raise Skip(f"no network namespace of one's own: {os.strerror(ctypes.get_errno())}")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
