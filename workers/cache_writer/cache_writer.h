@@ -74,11 +74,43 @@ int	 node_ensure(const char *state_dir, char *id, size_t size, char why[STORE_WH
 struct writer_hooks;
 /* Tells the fetcher how far its journal is stored, if it does not know. */
 void	 tail_tell(struct tail *, const struct writer_hooks *);
-/* All of them, also what they know: that the store still says so is what lets kept segments go by their age. */
-void	 tails_tell(struct tail *first, const struct writer_hooks *);
 /* The store was found at `found`. If somebody else moved it there, the fetcher hears first how far the store has it from
  * us, as what is behind that it has to append again. */
 void	 tail_settle(struct tail *, const struct writer_hooks *, uint64_t found);
+
+#define WRITER_TAILS_MAX 64
+struct tails {			/* all journals; zeros: none */
+	struct tail	*first, *turn;	/* turn: who was served last */
+	int		 count;
+	bool		 full_told;	/* that there are more journals than tails */
+};
+/* The tail of this journal, made when there is none; null: no room, which is told once. */
+struct tail *tails_get(struct tails *, const char *source, const char *prefix, const char *state_dir);
+void	 tails_close(struct tails *);
+/* Each may have grown. */
+void	 tails_look(struct tails *);
+/* All begin again at the position which the store will tell. */
+void	 tails_rewind(struct tails *);
+/* What is stored is safe from a power cut by now. */
+void	 tails_synced(struct tails *);
+/* All are told, also what they know: that the store still says so is what lets kept segments go by their age. */
+void	 tails_tell(const struct tails *, const struct writer_hooks *);
+/* Each was placed, and something of it committed or nothing there to be. */
+bool	 tails_served(const struct tails *);
+struct tail *tails_unplaced(const struct tails *);	/* null: none */
+/* Who has something to read, in turn; null: nobody. */
+struct tail *tails_next(struct tails *);
+void	 tails_unlisten(struct tails *, const void *listener);
+
+struct rows {			/* of a transaction; zeros: as many as are allowed */
+	uint64_t	 bound;		/* 0: none but the setting */
+	unsigned	 easy;		/* batches in a row that allow for more */
+};
+uint64_t rows_allowed(const struct rows *, uint64_t most);
+/* A batch of `failed` rows failed: it may have been too large for the time it has, and would be for ever. */
+void	 rows_lower(struct rows *, uint64_t failed);
+/* One of `done` rows went well: some that were as large as they may be, and far from late, allow for more. */
+void	 rows_raise(struct rows *, uint64_t done, uint64_t most, int64_t took_ns, int64_t allowed_ns);
 
 #define CLAIM_ANY ((uint64_t)INT64_MAX)
 struct claim {			/* to the journals of a node, in a store that others share; zeros: none yet */
@@ -96,8 +128,6 @@ struct reasons {		/* why a store failed, as far as it was told */
 };
 /* False when it was told before, or so many others were that it is not worth a line. */
 bool	 reason_is_new(struct reasons *, const char *why);
-
-#define WRITER_TAILS_MAX 64
 
 struct writer;
 struct writer_hooks {

@@ -61,9 +61,9 @@ tail_tell(struct tail *t, const struct writer_hooks *hooks)
 }
 
 void
-tails_tell(struct tail *t, const struct writer_hooks *hooks)
+tails_tell(const struct tails *all, const struct writer_hooks *hooks)
 {
-	for (; t != NULL; t = t->next) {
+	for (struct tail *t = all->first; t != NULL; t = t->next) {
 		if (!t->placed)
 			continue;
 		t->told = TAIL_UNKNOWN;

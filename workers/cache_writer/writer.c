@@ -29,8 +29,6 @@
 #define DRAIN_SHARE	 80 /* percent of the time allowed that draining takes at most */
 #define PATH_SIZE	 512
 #define DISK_PATIENCE_MS 30000
-#define FAR_FROM_LATE	 4     /* a batch that takes less than this part of postgres.timeout */
-#define EASY_ROW	 16    /* of them, before more is tried */
 #define LETTER_TELL_MS	 10000 /* between lines about dead letters */
 
 enum unanswered { ANSWERED, OPEN, POSITION, COMMIT, CHECK, TRIM };
@@ -53,20 +51,16 @@ struct writer {
 	void *owner;
 	char where[PATH_SIZE];
 	char prefix[STORE_SOURCE - SLOT_NAME];
-	struct tail *tails;
-	int tail_count;
+	struct tails tails;
 	struct tail *asked; /* whose position or commit is unanswered */
 	struct tail_batch batch;
 	struct tail *ready; /* whose next batch is filled meanwhile */
 	struct tail_batch ready_batch;
-	uint64_t rows_max; /* of a batch, where store.batch_rows are too many; 0: they are not */
-	unsigned easy;	   /* batches in a row that allow for more */
-	struct tail *turn; /* who was served last */
+	struct rows rows;
 	int64_t asked_ns;
 	bool check_due;
 	int64_t trim_at; /* monotonic */
 	bool unsynced;	 /* something was committed, or found, since the last sync */
-	bool full_told;	 /* that there are more journals than tails */
 	int64_t letter_told;
 	uint64_t letters; /* since then */
 	struct loop_timer work;
@@ -81,24 +75,7 @@ struct writer {
 static struct tail *
 tail_of(struct writer *w, const char *source)
 {
-	struct tail *t;
-
-	for (t = w->tails; t != NULL; t = t->next)
-		if (strcmp(t->source, source) == 0)
-			return t;
-	if (w->tail_count == WRITER_TAILS_MAX) {
-		if (!w->full_told)
-			log_error("journal %s: not stored, %d journals are the limit", source,
-			    WRITER_TAILS_MAX);
-		w->full_told = true;
-		return NULL;
-	}
-	t = mem_alloc(sizeof(*t));
-	tail_init(t, source, w->prefix, w->conf->state_dir);
-	t->next = w->tails;
-	w->tails = t;
-	w->tail_count++;
-	return t;
+	return tails_get(&w->tails, source, w->prefix, w->conf->state_dir);
 }
 
 static void
@@ -116,35 +93,16 @@ answered(struct writer *w)
 		loop_timer_set(&w->work, 0);
 }
 
-/* A batch that failed may have been too large for the time a transaction has: the same again would fail for ever. */
-static void
-rows_lower(struct writer *w)
-{
-	w->rows_max = w->batch.rows > 1 ? w->batch.rows / 2 : 1;
-	w->easy = 0;
-	log_debug("store %s: %" PRIu64 " rows at once from now on", w->kind->name, w->rows_max);
-}
-
-/* Some that were as large as they may be, and far from late, allow for more. */
-static void
-rows_raise(struct writer *w, int64_t took_ns)
-{
-	if (w->rows_max == 0 || w->batch.rows < w->rows_max ||
-	    took_ns > w->conf->postgres_timeout * CLOCK_MS / FAR_FROM_LATE || ++w->easy < EASY_ROW)
-		return;
-	w->easy = 0;
-	w->rows_max *= 2;
-	if (w->rows_max >= (uint64_t)w->conf->store_batch_rows)
-		w->rows_max = 0;
-}
-
 static void
 on_failed(int error, const char *why, void *owner)
 {
 	struct writer *w = owner;
 
-	if (w->unanswered == COMMIT)
-		rows_lower(w);
+	if (w->unanswered == COMMIT) {
+		rows_lower(&w->rows, w->batch.rows);
+		log_debug("store %s: %" PRIu64 " rows at once from now on", w->kind->name,
+		    w->rows.bound);
+	}
 	w->failed = true;
 	w->error = error;
 	snprintf(w->why, sizeof(w->why), "%s", why);
@@ -179,10 +137,7 @@ store_failed(struct writer *w)
 	check_store(w->stats, CHECK_DATABASE, w->error, 0, w->why);
 	store_tell(w);
 	w->kind->close(&w->store);
-	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		t->placed = false;
-		tail_rewind(t);
-	}
+	tails_rewind(&w->tails);
 	loop_timer_set(&w->work, wait_ms);
 }
 
@@ -190,11 +145,8 @@ store_failed(struct writer *w)
 static void
 store_works(struct writer *w)
 {
-	if (w->store == NULL || w->unanswered == OPEN)
+	if (w->store == NULL || w->unanswered == OPEN || !tails_served(&w->tails))
 		return;
-	for (struct tail *t = w->tails; t != NULL; t = t->next)
-		if (!t->placed || !t->served)
-			return;
 	backoff_reset(&w->backoff);
 	if (w->failing_since == 0)
 		return;
@@ -259,7 +211,7 @@ on_checked(void *owner)
 {
 	struct writer *w = owner;
 
-	tails_tell(w->tails, w->hooks);
+	tails_tell(&w->tails, w->hooks);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, clock_mono() - w->asked_ns, "");
 	answered(w);
@@ -283,11 +235,8 @@ store_sync(struct writer *w)
 	if (w->kind->sync != NULL && w->kind->sync(w->store) != E_OK)
 		return;
 	w->unsynced = false;
-	for (struct tail *t = w->tails; t != NULL; t = t->next) {
-		if (t->placed)
-			t->synced = t->position;
-	}
-	tails_tell(w->tails, w->hooks);
+	tails_synced(&w->tails);
+	tails_tell(&w->tails, w->hooks);
 }
 
 static void
@@ -315,7 +264,8 @@ on_committed(const struct store_commit *done, void *owner)
 	int64_t now = clock_wall();
 
 	tail_committed(w->asked, &w->batch);
-	rows_raise(w, done->took_ns);
+	rows_raise(&w->rows, w->batch.rows, (uint64_t)w->conf->store_batch_rows, done->took_ns,
+	    w->conf->postgres_timeout * CLOCK_MS);
 	w->unsynced = true;
 	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
 	metric_observe(w->stats, M_STORE_DURATION, w->label, done->took_ns);
@@ -337,43 +287,18 @@ static const struct store_hooks store_hooks = {
 	.failed = on_failed,
 };
 
-static struct tail *
-tail_unplaced(struct writer *w)
-{
-	struct tail *t;
-
-	for (t = w->tails; t != NULL && t->placed; t = t->next)
-		;
-	return t;
-}
-
-/* The next one with something to read, in a round. */
-static struct tail *
-tail_next(struct writer *w)
-{
-	struct tail *t = w->turn;
-
-	for (int i = 0; i < w->tail_count; i++) {
-		t = t == NULL || t->next == NULL ? w->tails : t->next;
-		if (t->placed && t->more)
-			return t;
-	}
-	return NULL;
-}
-
 /* Fills a batch, if somebody has one. */
 static bool
 batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
 {
-	struct tail_bound bound = { (uint64_t)w->conf->store_batch_rows, 0 };
+	struct tail_bound bound = {
+		.rows = rows_allowed(&w->rows, (uint64_t)w->conf->store_batch_rows)
+	};
 	int64_t turn_ms = w->kind->ahead ? AHEAD_MS : TURN_MS;
 	struct tail *t;
 
-	if (w->rows_max != 0 && w->rows_max < bound.rows)
-		bound.rows = w->rows_max;
-	while (!w->failed && (t = tail_next(w)) != NULL) {
-		bound.until_ns = clock_mono() + turn_ms * CLOCK_MS / w->tail_count;
-		w->turn = t;
+	while (!w->failed && (t = tails_next(&w->tails)) != NULL) {
+		bound.until_ns = clock_mono() + turn_ms * CLOCK_MS / w->tails.count;
 		/* Failures of the journal are logged there; it is looked at again later. */
 		if (tail_fill(t, w->kind, w->store, &bound, batch) != E_OK)
 			batch->rows = 0;
@@ -397,7 +322,7 @@ writer_step(struct writer *w)
 	w->asked_ns = clock_mono();
 	if (w->store == NULL) {
 		store_open(w);
-	} else if ((t = tail_unplaced(w)) != NULL) {
+	} else if ((t = tails_unplaced(&w->tails)) != NULL) {
 		w->unanswered = POSITION;
 		w->asked = t;
 		w->kind->position(w->store, t->name);
@@ -476,14 +401,6 @@ writer_end(struct writer *w)
 	stats_done(w->stats);
 }
 
-/* A ring, a poll and a start of work: every journal may have grown. */
-static void
-writer_look(struct writer *w)
-{
-	for (struct tail *t = w->tails; t != NULL; t = t->next)
-		t->more = true;
-}
-
 static void
 writer_work(void *arg)
 {
@@ -491,7 +408,7 @@ writer_work(void *arg)
 
 	writer_begin(w, "storing into");
 	if (w->unanswered == ANSWERED)
-		writer_look(w);
+		tails_look(&w->tails);
 	writer_pump(w);
 	writer_end(w);
 }
@@ -527,7 +444,7 @@ lag_count(struct writer *w)
 {
 	uint64_t lag = 0, one = 0;
 
-	for (struct tail *t = w->tails; t != NULL; t = t->next) {
+	for (struct tail *t = w->tails.first; t != NULL; t = t->next) {
 		if (!tail_lag(w, t, &one))
 			return;
 		lag += one;
@@ -635,18 +552,13 @@ void
 writer_close(struct writer **writer)
 {
 	struct writer *w = *writer;
-	struct tail *t;
 
 	if (w == NULL)
 		return;
 	loop_timer_close(&w->work);
 	loop_timer_close(&w->check);
 	loop_timer_close(&w->drain);
-	while ((t = w->tails) != NULL) {
-		w->tails = t->next;
-		tail_fini(t);
-		mem_free(&t);
-	}
+	tails_close(&w->tails);
 	w->kind->close(&w->store);
 	mem_free(writer);
 }
@@ -668,9 +580,7 @@ writer_listen(struct writer *w, const char *source, void *listener)
 void
 writer_unlisten(struct writer *w, void *listener)
 {
-	for (struct tail *t = w->tails; t != NULL; t = t->next)
-		if (t->listener == listener)
-			t->listener = NULL;
+	tails_unlisten(&w->tails, listener);
 }
 
 void
@@ -678,7 +588,7 @@ writer_ring(struct writer *w)
 {
 	if (w->store == NULL || w->failing_since != 0)
 		return;
-	writer_look(w);
+	tails_look(&w->tails);
 	if (w->unanswered == ANSWERED)
 		loop_timer_set(&w->work, 0);
 }
@@ -689,7 +599,7 @@ writer_drain(struct writer *w, int64_t timeout_ms)
 	int64_t wait_ms = timeout_ms * DRAIN_SHARE / 100;
 
 	journal_find(w->conf->state_dir, journal_found, w);
-	writer_look(w);
+	tails_look(&w->tails);
 	w->drain_until = clock_mono() + wait_ms * CLOCK_MS;
 	loop_timer_set(&w->drain, wait_ms);
 	if (w->unanswered == ANSWERED)
