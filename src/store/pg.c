@@ -14,9 +14,6 @@
 #include "mem.h"
 #include "store_room.h"
 
-#define TRIM_MS	     1500 /* that commits wait for letting go of old rows, at most */
-#define TRIM_LOCK_MS 500  /* of these for somebody who reads the table */
-
 void
 pg_failed(struct store *s, int error, const char *why)
 {
@@ -39,6 +36,9 @@ position_done(struct store *s, const struct pg_answer *a)
 	s->setup->hooks->positioned(
 	    a->has_value ? strtoull(a->value, NULL, 10) : 0, s->setup->owner);
 }
+
+#define TRIM_MS	     1500 /* that commits wait for letting go of old rows, at most */
+#define TRIM_LOCK_MS 500  /* of these for somebody who reads the table */
 
 /* One rule a call and a short time each: what is to be stored goes between them. */
 static void

@@ -6,12 +6,12 @@ from harness import BUILD, ROOT, check, equal, run_file, wait_for
 from servers_postgres import PASSWORD, PgBouncer, Postgres
 
 DEMO = ROOT / "recordings/matplotlib-daily"
-TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "coverage", "dead_letters")
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "dead_letters")
 BARS = "/api/v1/stocks/GOOG/bars?start=2004-01-01&limit=10000"
 
 
 def pair(scene, url, **kw):
-    return scene.pair(DEMO, env={"POSTGRES_URL": url}, settings=("--freshness.bars=0", "--freshness.closed=0", "--history.wait=0"), **kw)
+    return scene.pair(DEMO, env={"POSTGRES_URL": url}, settings=("--freshness.bars=0", "--freshness.closed=0"), **kw)
 
 
 def ask_bars(g, times):
