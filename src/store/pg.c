@@ -15,8 +15,6 @@
 #include "store_room.h"
 
 #define CLAIMED "OP002" /* of journal_take: by a copy of our state directory */
-#define TRIM_MS	     1500 /* that commits wait for letting go of old rows, at most */
-#define TRIM_LOCK_MS 500  /* of these for somebody who reads the table */
 
 void
 pg_failed(struct store *s, int error, const char *why)
@@ -40,6 +38,9 @@ position_done(struct store *s, const struct pg_answer *a)
 	s->setup->hooks->positioned(
 	    a->has_value ? strtoull(a->value, NULL, 10) : 0, s->setup->owner);
 }
+
+#define TRIM_MS	     1500 /* that commits wait for letting go of old rows, at most */
+#define TRIM_LOCK_MS 500  /* of these for somebody who reads the table */
 
 /* One rule a call and a short time each: what is to be stored goes between them. */
 static void

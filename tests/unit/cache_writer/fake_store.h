@@ -27,10 +27,10 @@ struct fake_disk { /* outlives open and close, as a disk does */
 	uint64_t full_at;  /* so many rows of a transaction are enough; 0: no bound */
 	uint64_t refused;  /* what every commit tells */
 	const char *why;   /* the reason it gives; null: some words */
-	uint64_t slow_at;  /* a commit of more rows fails; 0: none */
-	uint64_t most;     /* rows of the largest transaction that was committed */
 	bool fail_begin, fail_commit, fail_check, fail_sync;
 	bool in_transaction;
+	uint64_t slow_at;  /* a commit of more rows fails; 0: none */
+	uint64_t most;     /* rows of the largest transaction that was committed */
 };
 
 extern struct fake_disk fake_disk;
