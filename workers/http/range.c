@@ -40,7 +40,11 @@ range_lookup(const struct range *r)
 static void
 range_free(struct range **rp)
 {
-	mem_free(&(*rp)->rows);
+	struct range *r = *rp;
+
+	if (r->asker.worker->history != NULL)
+		history_give_back(r->asker.worker->history, &r->rows, r->capacity);
+	mem_free(&r->rows);
 	mem_free(rp);
 }
 
@@ -139,7 +143,8 @@ range_add_stored(struct range *r, struct history_answer *a)
 {
 	if (r->rows == NULL && a->count > 0) {
 		r->rows = a->rows;
-		r->count = r->capacity = a->count;
+		r->count = a->count;
+		r->capacity = a->room > a->count ? a->room : a->count;
 		r->oldest_ns = a->oldest_ns;
 		a->rows = NULL;
 		return;
