@@ -67,6 +67,7 @@ struct history_answer {		/* borrowed for the call */
 	/* Rows in the order asked for, of the part that is proven from the beginning on (the end, descending). The
 	 * hook may take them, and leaves null. */
 	struct history_row *rows;
+	size_t		 room;		/* how many rows there is memory for */
 	size_t		 count;
 	bool		 full;		/* the limit was reached and there is more */
 	/* That part ends here, inclusive; before the start (behind the end, descending): nothing is proven. */
@@ -92,5 +93,7 @@ const char	*history_store(const struct history *);	/* "sqlite", "postgres" */
 int		 history_ask(struct history *h, const struct history_question *q, history_hook *hook, void *owner,
 		    struct history_ticket **out) MUST_CHECK;
 void		 history_cancel(struct history_ticket *);
+/* Rows that were taken, when they are done with; nulls *rows. Their memory serves the next answer, if one comes soon. */
+void		 history_give_back(struct history *, struct history_row **rows, size_t room);
 
 #endif /* HISTORY_H */

@@ -11,9 +11,12 @@
 #include "text.h"
 
 /* So many failures in a row and the store is left alone for a while, which doubles. */
-#define FAILURES_MAX 3
-#define PAUSE_MIN_MS 500
-#define PAUSE_MAX_MS 30000
+#define FAILURES_MAX   3
+#define PAUSE_MIN_MS   500
+#define PAUSE_MAX_MS   30000
+
+#define SPARE_ROOM_MIN 1000 /* rows */
+#define SPARE_KEPT_MS  1000
 
 struct history {
 	struct loop *loop;
@@ -23,10 +26,46 @@ struct history {
 	struct loop_timer timer;
 	unsigned failures;
 	struct backoff pause;
-	int64_t asked_again_ns; /* the breaker is open until then, monotonic */
+	int64_t asked_again_ns;	   /* the breaker is open until then, monotonic */
+	struct history_row *spare; /* of an answer before, for a moment */
+	size_t spare_room;
+	struct loop_timer spare_timer;
 };
 
 static void history_expire(void *);
+
+/* Large memory goes back to the system and comes anew page by page, which is a tenth of a large answer's time. An
+ * idle worker keeps none. */
+static void
+spare_drop(void *owner)
+{
+	struct history *h = owner;
+
+	mem_free(&h->spare);
+}
+
+void
+history_give_back(struct history *h, struct history_row **rows, size_t room)
+{
+	if (*rows == NULL || h->spare != NULL || room < SPARE_ROOM_MIN || room > HISTORY_ROWS_MAX) {
+		mem_free(rows);
+		return;
+	}
+	h->spare = *rows;
+	h->spare_room = room;
+	*rows = NULL;
+	loop_timer_set(&h->spare_timer, SPARE_KEPT_MS);
+}
+
+static void
+spare_use(struct history *h, struct history_answer *a, size_t limit)
+{
+	if (h->spare == NULL || h->spare_room < limit)
+		return;
+	a->rows = h->spare;
+	a->room = h->spare_room;
+	h->spare = NULL;
+}
 
 struct history *
 history_open(struct loop *loop, const struct conf *conf)
@@ -40,6 +79,7 @@ history_open(struct loop *loop, const struct conf *conf)
 	h->pause = (struct backoff){ .floor_ms = PAUSE_MIN_MS, .ceiling_ms = PAUSE_MAX_MS };
 	TAILQ_INIT(&h->waiting);
 	loop_timer_open(loop, &h->timer, history_expire, h);
+	loop_timer_open(loop, &h->spare_timer, spare_drop, h);
 	h->store = threads_open(h, h->kind, conf);
 	return h;
 }
@@ -83,6 +123,8 @@ history_close(struct history **hp)
 		ticket_leave(TAILQ_FIRST(&h->waiting));
 	threads_close(h->store);
 	loop_timer_close(&h->timer);
+	loop_timer_close(&h->spare_timer);
+	spare_drop(h);
 	mem_free(hp);
 }
 
@@ -160,6 +202,7 @@ history_ask(struct history *h, const struct history_question *q, history_hook *h
 	t->owner = owner;
 	t->deadline_ns = clock_mono() + q->wait_ms * CLOCK_MS;
 	picking_init(&t->picking, &t->question);
+	spare_use(h, &t->picking.answer, q->limit);
 	TAILQ_INSERT_TAIL(&h->waiting, t, link);
 	if ((r = threads_ask(h->store, t)) != E_OK) {
 		ticket_leave(t);
@@ -194,5 +237,6 @@ history_done(struct history_ticket *t)
 	else
 		history_failed(h, t->picking.answer.why);
 	hook(&t->picking.answer, t->owner);
+	history_give_back(h, &t->picking.answer.rows, t->picking.answer.room);
 	ticket_free(&t);
 }

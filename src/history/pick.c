@@ -194,8 +194,10 @@ picking_room(struct picking *p)
 	struct history_answer *a = &p->answer;
 
 	/* All that may come at once: memory that is not touched costs nothing, moving it does. */
-	if (a->rows == NULL)
+	if (a->rows == NULL) {
 		a->rows = mem_array(p->question->limit, sizeof(*a->rows));
+		a->room = p->question->limit;
+	}
 	if (a->count == p->question->limit)
 		return &p->surplus;
 	rows_touch(p);

@@ -7,7 +7,7 @@ from harness import BUILD, ROOT, Gateway, check, equal, run_file, wait_for
 from servers_postgres import PASSWORD, PgBouncer, Postgres
 
 DEMO = ROOT / "recordings/matplotlib-daily"
-TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "dead_letters")
+TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "coverage", "dead_letters")
 BARS = "/api/v1/stocks/GOOG/bars?start=2004-01-01&limit=10000"
 
 

@@ -42,7 +42,11 @@ range_lookup(const struct range *r)
 static void
 range_free(struct range **rp)
 {
-	mem_free(&(*rp)->rows);
+	struct range *r = *rp;
+
+	if (r->asker.worker->history != NULL)
+		history_give_back(r->asker.worker->history, &r->rows, r->capacity);
+	mem_free(&r->rows);
 	mem_free(rp);
 }
 
@@ -156,7 +160,8 @@ range_add_stored(struct range *r, struct history_answer *a)
 {
 	if (r->rows == NULL && a->count > 0) {
 		r->rows = a->rows;
-		r->count = r->capacity = a->count;
+		r->count = a->count;
+		r->capacity = a->room > a->count ? a->room : a->count;
 		a->rows = NULL;
 		return;
 	}
