@@ -100,20 +100,23 @@ function linksHold(c) {
 
 /* Prometheus scrapes services at ports they have, and routes they know. */
 function scrapesHold(c, prometheus) {
-	const p = [], known = { [gateway]: [8082, adminRoutes], localhost: [9090, new Set(["/metrics"])] };
+	const p = [], targets = [];
 
 	for (const job of prometheus.scrape_configs)
-		for (const target of job.static_configs.flatMap((x) => x.targets)) {
+		for (const target of (job.static_configs ?? []).flatMap((x) => x.targets)) {
 			const [host, port] = target.split(":");
 
-			if (!known[host] || known[host][0] !== Number(port))
+			targets.push(target);
+			if (host !== "localhost" && !c.services[host] || host === gateway && port !== "8082")
 				p.push(`job ${job.job_name}: nobody answers at ${target}`);
-			else if (!known[host][1].has(job.metrics_path ?? "/metrics"))
+			else if (host === gateway && !adminRoutes.has(job.metrics_path ?? "/metrics"))
 				p.push(`job ${job.job_name}: ${target} has no ${job.metrics_path}`);
 		}
 	for (const target of (prometheus.alerting?.alertmanagers ?? []).flatMap((a) => a.static_configs).flatMap((x) => x.targets))
 		if (!c.services[target.split(":")[0]]?.ports.some((x) => x.endsWith(":" + target.split(":")[1])))
 			p.push(`alerts go to ${target}, where nobody answers`);
+	if (!targets.includes(`${gateway}:8082`))
+		p.push("the gateway is not scraped");
 	if (!c.services.prometheus.volumes.some((v) => /^\.\/monitoring(\/prometheus\.yml)?:\/etc\/prometheus(\/prometheus\.yml)?(:ro)?$/.test(v)))
 		p.push("monitoring/prometheus.yml is not what Prometheus reads");
 	return p;
@@ -164,7 +167,7 @@ function dashboardsShow(c, sources, providers, dashboards) {
 /* Every expression as a rule of its own, for promtool; Grafana's variables stand for something. */
 function promtoolAsked(dashboards) {
 	const rules = Object.values(dashboards).flatMap(expressionsOf).map(([, e], n) => ({ record: `shown:expression${n}`,
-		expr: e.replace(/\$__(rate_)?interval|\$\{__(rate_)?interval\}|\$__range/g, "5m").replace(/\$\{?\w+(:\w+)?\}?/g, "x") }));
+		expr: e.replace(/\[\$\{?\w+\}?/g, "[5m").replace(/\$__(rate_)?interval|\$\{__(rate_)?interval\}|\$__range/g, "5m").replace(/\$\{?\w+(:\w+)?\}?/g, "x") }));
 	const at = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "opitios-compose-")), "rules.yml");
 
 	fs.writeFileSync(at, YAML.stringify({ groups: [{ name: "shown", rules }] }));
