@@ -411,6 +411,7 @@ put_all(struct look *k, const struct buf *health)
 	json_text(j, "seen_by", k->own->seen_by);
 	json_bool(j, "has_reports", k->own->has_reports);
 	json_bool(j, "has_symbols", k->own->has_symbols);
+	json_bool(j, "has_chart", status_file_find("chart.js") != NULL);
 	json_time_ms(j, "time", k->now_ns);
 	json_f64(j, "monotonic_seconds", (double)(clock_mono() / 1000) / 1e6);
 	json_raw(j, "health", buf_data(health), buf_len(health));

@@ -18,7 +18,7 @@ for pair; do
 	*.svg) type="image/svg+xml" ;;
 	*) type="text/plain; charset=utf-8" ;;
 	esac
-	echo "static const uint8_t status_bytes_$count[] = {"
+	echo "static const uint8_t status_bytes_${count}[] = {"
 	od -An -v -tu1 "$file" | sed 's/  */,/g; s/^,//; s/$/,/'
 	echo "};"
 	rows="$rows	{ \"$name\", \"$type\", status_bytes_$count, sizeof(status_bytes_$count) },

@@ -303,7 +303,9 @@ function draw_cache(d, from) {
     const looked = all(c), hits = c.hit || 0, share = looked ? hits / looked * 100 : NaN, b = was[c.layer];
     tr.title = outcomes;
     tr.children[1].firstElementChild.firstElementChild.firstElementChild.style.width = (known(share) ? share : 0) + "%";
-    set(tr.children[1].firstElementChild.lastElementChild, percent(share));
+    // The last layer has no hits: it is where all others have sent.
+    tr.children[1].firstElementChild.firstElementChild.hidden = c.layer === "upstream";
+    set(tr.children[1].firstElementChild.lastElementChild, c.layer === "upstream" ? outcomes || "–" : percent(share));
     set(tr.children[2], looked ? count(per_second(looked, b ? all(b) : NaN, from, d)) : "unused");
     set(tr.children[3], c.entries ? count(c.entries) : "–");
     set(tr.children[4], c.bytes ? bytes(c.bytes) : "–");

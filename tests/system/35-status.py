@@ -57,7 +57,7 @@ def slot(d, name):
 
 def test_master_and_workers_tell_the_same_page(scene):
     _, g = scene.pair(DEMO, workers=2)
-    for path in ("/status", "/status/page.css", "/status/page.js", "/status/icon.svg"):
+    for path in ("/status", "/status/page.css", "/status/page.js", "/status/symbol.js", "/status/icon.svg"):
         mine, theirs = g.admin_ask(path), g.ask(path)
         equal((mine.status, theirs.status), (200, 200), path)
         equal(mine.body, theirs.body, path)

@@ -28,6 +28,7 @@ Test(status_page, the_page_and_its_files_are_part_of_the_program)
 	} files[] = { { "/status", "text/html; charset=utf-8" },
 		{ "/status/page.css", "text/css; charset=utf-8" },
 		{ "/status/page.js", "text/javascript; charset=utf-8" },
+		{ "/status/symbol.js", "text/javascript; charset=utf-8" },
 		{ "/status/icon.svg", "image/svg+xml" } };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
