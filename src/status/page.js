@@ -86,7 +86,7 @@ const slots_of = (d) => Object.fromEntries(d.slots.map((s) => [s.slot, s]));
 
 const SVG = "http://www.w3.org/2000/svg";
 function curve(box, values, label) {
-  const w = KEPT - 1, h = 30, top = Math.max(1e-9, ...values.map((v) => v || 0));
+  const w = KEPT - 1, h = 30, top = Math.max(1e-9, ...values.map((v) => v || 0)) * 1.25;
   const at = (v, i) => [w - values.length + 1 + i, h - 1 - (v || 0) / top * (h - 3)];
   const points = values.map(at);
   let svg = box.firstElementChild;

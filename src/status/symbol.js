@@ -13,8 +13,8 @@ async function ask(path) { // the answer, or an Error that says what to do
   const answer = await fetch(path, { signal: AbortSignal.timeout(ASK_MS), headers: { Accept: "application/json" } });
   const body = await answer.json();
   if (body.error) {
-    const more = [body.error.details && body.error.details.reason, body.metadata && body.metadata.suggested_action].filter(Boolean);
-    throw new Error(`${body.error.message} (${body.error.code}). ${more.join("; ")}`);
+    const reason = body.error.details && body.error.details.reason, action = body.metadata && body.metadata.suggested_action;
+    throw new Error(`${body.error.message} (${body.error.code})${reason ? ": " + reason : ""}. ${action || ""}`);
   }
   return body;
 }

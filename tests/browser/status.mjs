@@ -158,7 +158,7 @@ const cases = {
 	// Not a test: the pictures of doc/status.md.
 	async pictures(browser) {
 		const shots = [["status-dark", admin, 1280, "dark"], ["status-symbol", gateway, 1280, "light"], ["status-phone", gateway, 390, "light"]];
-		const pages = await Promise.all(shots.map(([, port, width, colorScheme]) => open(browser, port, { context: { viewport: { width, height: 844 }, colorScheme } })));
+		const pages = await Promise.all(shots.map(([, port, width, colorScheme]) => open(browser, port, { context: { viewport: { width, height: 880 }, colorScheme } })));
 		await pages[0].waitForTimeout(40000);
 		const workers = (await now(admin)).health.workers;
 		process.kill(workers.find((w) => w.slot === "http-1").pid, "SIGKILL");
@@ -167,7 +167,7 @@ const cases = {
 		await pages[0].waitForTimeout(3000);
 		await show(pages[1], "GOOG", "1Day");
 		await pages[1].waitForTimeout(1000);
-		await pages[0].screenshot({ path: path.join(pictures, "status-dark.png"), fullPage: true });
+		await pages[0].screenshot({ path: path.join(pictures, "status-dark.png") });
 		await pages[1].locator("#symbol-card").screenshot({ path: path.join(pictures, "status-symbol.png") });
 		await pages[2].screenshot({ path: path.join(pictures, "status-phone.png") });
 	},
