@@ -44,6 +44,7 @@ void	 status_feed_free(struct status_feed **);	/* after the server: its streams 
 bool	 status_feed_is_full(const struct status_feed *);
 /* Answers the request with a stream; not when the feed is full. `headers` are further lines. */
 void	 status_feed_add(struct status_feed *, struct http_request *, const char *headers, size_t len);
+void	 status_feed_tick(void *feed);	/* its timer calls it every STATUS_TICK_MS */
 void	 status_feed_gone(struct status_feed *, const struct http_request *);
 
 struct status_file {

@@ -49,10 +49,10 @@ feed_send(struct status_feed *f, struct stream *s)
 		http_stream_cut(s->request);
 }
 
-static void
-feed_on_tick(void *arg)
+void
+status_feed_tick(void *feed)
 {
-	struct status_feed *f = arg;
+	struct status_feed *f = feed;
 	struct stream *s;
 
 	buf_reset(&f->event);
@@ -76,7 +76,7 @@ status_feed_new(struct loop *loop, int (*write)(void *owner, struct buf *), void
 	f->write = write;
 	f->owner = owner;
 	buf_init(&f->event, STATUS_BYTES_MAX);
-	loop_timer_open(loop, &f->tick, feed_on_tick, f);
+	loop_timer_open(loop, &f->tick, status_feed_tick, f);
 	return f;
 }
 

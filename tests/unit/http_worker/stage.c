@@ -242,6 +242,8 @@ http_stream_begin(struct http_request *r, const struct http_answer *a)
 int
 http_stream_send(struct http_request *r, const void *bytes, size_t len)
 {
+	if (r->full)
+		return E_FULL;
 	r->answer = mem_grow(r->answer, r->answer_len, r->answer_len + len + 1);
 	memcpy(r->answer + r->answer_len, bytes, len);
 	r->answer_len += len;
@@ -251,7 +253,7 @@ http_stream_send(struct http_request *r, const void *bytes, size_t len)
 void
 http_stream_cut(struct http_request *r)
 {
-	(void)r;
+	r->cut++;
 }
 
 const char *

@@ -34,6 +34,8 @@ struct http_request {
 	size_t body_len;
 	void *tag;
 	bool answered, streams;
+	bool full; /* a stream whose client takes nothing */
+	int cut;
 	int status;
 	char type[64], answer_headers[2048];
 	char *answer;

@@ -155,3 +155,40 @@ Test(status_page, streams_are_bounded_and_counted_as_answered)
 		ask_free(streams[i]);
 	ask_free(one);
 }
+
+Test(status_page, who_takes_nothing_for_ten_seconds_is_cut_and_nobody_else)
+{
+	struct http_request *slow = get(&stage, "/status/events"),
+			    *quick = get(&stage, "/status/events");
+	size_t before = quick->answer_len;
+
+	slow->full = true;
+	for (int i = 1; i < STATUS_STUCK_MAX; i++)
+		status_feed_tick(stage.worker.feed);
+	slow->full = false; /* it takes one: counted anew */
+	status_feed_tick(stage.worker.feed);
+	slow->full = true;
+	for (int i = 1; i < STATUS_STUCK_MAX; i++)
+		status_feed_tick(stage.worker.feed);
+	cr_expect_eq(slow->cut, 0);
+	for (int i = 0; i < 3; i++)
+		status_feed_tick(stage.worker.feed);
+	cr_expect_eq(slow->cut, 1, "once");
+	cr_expect_eq(quick->cut, 0);
+	cr_expect_gt(quick->answer_len, before);
+	worker_gone(&stage.worker, slow);
+	worker_gone(&stage.worker, quick);
+	ask_free(slow);
+	ask_free(quick);
+}
+
+Test(status_page, nobody_watching_costs_no_document)
+{
+	struct http_request *r = get(&stage, "/status/events");
+	size_t len = r->answer_len;
+
+	worker_gone(&stage.worker, r);
+	status_feed_tick(stage.worker.feed);
+	cr_expect_eq(r->answer_len, len);
+	ask_free(r);
+}
