@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "buf.h"
 #include "metric.h"
@@ -83,5 +84,8 @@ enum health health_judge(const struct health_facts *, const struct health_reason
 enum health_page { HEALTH_SHORT, HEALTH_DETAILED, HEALTH_LIVE, HEALTH_READY, HEALTH_STARTUP };
 /* Appends the body of an answer, JSON; returns its status: 200, 503, or 500 when the buffer's limit was reached. */
 int	health_answer(enum health_page, const struct board *, const struct health_own *, struct buf *);
+
+/* Processor time in seconds and memory in bytes; NaN when there is no such process. */
+void	process_read(pid_t, double *cpu, double *rss);
 
 #endif /* HEALTH_H */

@@ -92,6 +92,17 @@ struct http_answer {
 /* Content-Length, Date, Server and Connection are written here; the body is left out for HEAD. */
 void	 http_reply(struct http_request *, const struct http_answer *);
 
+/* An answer without an end: its head leaves now (body and lengths of it are not looked at), then what
+ * http_stream_send is given, until http_stream_end or until the client leaves, http_stream_cut was called or the server
+ * drains: `gone` tells these, and must not be null. No total timeout counts. */
+void	 http_stream_begin(struct http_request *, const struct http_answer *);
+bool	 http_is_stream(const struct http_request *);
+/* E_FULL when what was sent before is not taken yet: nothing waits behind it. No hook is called from within. */
+int	 http_stream_send(struct http_request *, const void *, size_t) MUST_CHECK;
+void	 http_stream_end(struct http_request *);	/* the connection closes behind it; the request is gone */
+/* For a client that does not read: counted as HTTP_DROP_LIMIT, `gone` comes in the next turn. */
+void	 http_stream_cut(struct http_request *);
+
 /* Next name=value of a query, unescaped into the buffers; *at starts at http_query(). 1: one more, 0: end,
  * negative: E_INVALID_PARAMETER (broken escape, longer than its buffer). */
 int	 http_query_next(const char **at, char *name, size_t name_size, char *value, size_t value_size);

@@ -116,6 +116,17 @@ struct seat_id {
 	uint32_t	 retired;		/* 1: not wanted any more, and without a process */
 };
 
+#define BOARD_CRASHES 8
+
+struct crash_line {		/* of a crash report, the master's; "opitios-ctl crashes ID" has all of it */
+	uint32_t	 id;		/* 0: none; written last */
+	int64_t		 at_ns;		/* wall */
+	int32_t		 pid;
+	char		 slot[SLOT_NAME];
+	char		 cause[96];	/* why, in words of the report */
+	char		 ended[96];	/* "signal 11 (Segmentation fault)" */
+};
+
 struct board {
 	uint64_t	 magic;
 	uint64_t	 layout;		/* hash of the tables: a stranger does not attach */
@@ -129,6 +140,7 @@ struct board {
 	char		 http_address[64];	/* as bound */
 	char		 admin_address[64];	/* as bound; "" when there is none */
 	uint64_t	 generation;		/* of the configuration that serves */
+	struct crash_line crashes[BOARD_CRASHES]; /* report number id stands at id % BOARD_CRASHES */
 	struct seat_id	 seats[BOARD_SLOTS];	/* of the pages, by index */
 	struct slot_page slots[BOARD_SLOTS];
 } __attribute__((aligned(4096)));

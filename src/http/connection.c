@@ -99,7 +99,7 @@ connection_orphan_request(struct http_connection *c)
 	if (r == NULL)
 		return;
 	c->request = NULL;
-	if (r->stage != HTTP_HANDED) {
+	if (r->stage != HTTP_HANDED && r->stage != HTTP_STREAMED) {
 		http_server_return(s, &r);
 	} else if (s->hooks.gone != NULL) {
 		s->hooks.gone(r, s->owner);
@@ -206,6 +206,15 @@ connection_settle_busy(struct http_connection *c)
 	connection_watch(c, room && !c->eof ? EV_READ : 0);
 }
 
+/* It is in no list of totals, and no phase times it out: only draining ends it. */
+static void
+connection_settle_stream(struct http_connection *c)
+{
+	connection_list_total(c, false);
+	connection_enter(c, HTTP_STREAMING, false);
+	connection_watch(c, (short)(EV_READ | (c->rest != NULL ? EV_WRITE : 0)));
+}
+
 void
 http_connection_settle(struct http_connection *c)
 {
@@ -217,6 +226,8 @@ http_connection_settle(struct http_connection *c)
 	s->bytes_in = s->bytes_out = 0;
 	if (c->dead) {
 		http_connection_close(c);
+	} else if (r != NULL && r->stage == HTTP_STREAMED) {
+		connection_settle_stream(c);
 	} else if (c->rest != NULL) {
 		connection_list_total(c, true);
 		connection_enter(c, HTTP_WRITING, false);
@@ -235,6 +246,17 @@ void
 http_connection_wake(struct http_connection *c)
 {
 	connection_list_total(c, true);
+	connection_watch(c, EV_READ);
+	event_active(&c->event, EV_TIMEOUT, 0);
+}
+
+/* What broke inside somebody else's call. The kernel must not go on keeping a slow reader's bytes either. */
+void
+http_connection_abort(struct http_connection *c)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	connection_watch(c, EV_READ);
 	event_active(&c->event, EV_TIMEOUT, 0);
 }
@@ -268,7 +290,8 @@ connection_on_event(evutil_socket_t fd, short what, void *arg)
 		http_reply_send_rest(c);
 		if (c->dead || c->rest == NULL)
 			http_exchange_run(c);
-	} else if (c->phase == HTTP_LINGERING || c->phase == HTTP_PARTING) {
+	} else if (c->phase == HTTP_LINGERING || c->phase == HTTP_PARTING ||
+		   c->phase == HTTP_STREAMING) {
 		connection_discard(c);
 	} else {
 		http_exchange_read(c);
@@ -312,6 +335,9 @@ http_connection_expire(struct http_connection *c, bool total)
 		c->running = true;
 		http_exchange_refuse(c, E_REQUEST_TIMEOUT);
 		http_exchange_run(c);
+		break;
+	case HTTP_STREAMING:
+		http_stream_drained(c);
 		break;
 	case HTTP_BUSY:
 	case HTTP_WRITING:

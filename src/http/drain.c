@@ -89,6 +89,8 @@ drain_begin(void *arg)
 	s->phase_timeout_ns[HTTP_FRESH] = s->grace_until - s->drain_began;
 	drain_give_up_silent(s);
 	drain_plan(s);
+	/* Streams end at the next sweep, also those that begin meanwhile. */
+	s->phase_timeout_ns[HTTP_STREAMING] = 1;
 	s->phase_timeout_ns[HTTP_IDLE] = 0; /* who is at rest leaves as planned */
 	s->sweep_ms = drain_least(s->sweep_ms, DRAIN_LOOK_MS);
 	if (s->connections > 0)

@@ -100,7 +100,8 @@ exchange_step(struct http_connection *c)
 	struct http_request *r = c->request;
 	int e;
 
-	if (r == NULL || r->stage == HTTP_HANDED || c->dead || c->rest != NULL)
+	if (r == NULL || r->stage == HTTP_HANDED || r->stage == HTTP_STREAMED || c->dead ||
+	    c->rest != NULL)
 		return false;
 	if (r->stage == HTTP_ANSWERED) {
 		if (c->closing)

@@ -34,13 +34,14 @@ enum http_phase {	/* of a connection; each has a list ordered by `since` */
 	HTTP_IN_BODY,	/* a part of a body */
 	HTTP_BUSY,	/* the application has the request */
 	HTTP_LEAVING,	/* the same, but the client has ended its side */
+	HTTP_STREAMING, /* an answer without an end */
 	HTTP_WRITING,	/* the client is slow to take the answer */
 	HTTP_PARTING,	/* let go while at rest: our side is shut down, the client shall see it */
 	HTTP_LINGERING, /* the same behind a last answer; what still comes is thrown away */
 	HTTP_PHASES
 };
 
-enum http_stage { HTTP_READ_HEAD, HTTP_READ_BODY, HTTP_HANDED, HTTP_ANSWERED };
+enum http_stage { HTTP_READ_HEAD, HTTP_READ_BODY, HTTP_HANDED, HTTP_STREAMED, HTTP_ANSWERED };
 
 /* Offsets count from the start of the request, so that the bytes may move until it is complete. */
 struct http_field {
@@ -177,6 +178,12 @@ void	 http_connection_settle(struct http_connection *);
 void	 http_connection_wake(struct http_connection *);
 bool	 http_connection_has_input(const struct http_connection *);	/* behind this request */
 
+void	 http_connection_abort(struct http_connection *);	/* it breaks in the next turn, from the loop */
+
+/* stream.c */
+void	 http_stream_settle(struct http_connection *);	/* after something was sent, not from within its run */
+void	 http_stream_drained(struct http_connection *);	/* the application is told; it ends */
+
 /* exchange.c */
 void	 http_exchange_read(struct http_connection *);	/* what the socket has, and works it off */
 void	 http_exchange_run(struct http_connection *);	/* what was read before */
@@ -207,5 +214,6 @@ void	 http_body_drop(struct http_request *);
 void	 http_reply_flush(struct http_connection *);	/* what has gathered */
 void	 http_reply_send_rest(struct http_connection *);
 void	 http_reply_continue(struct http_connection *);	/* 100 */
+void	 http_reply_stream(struct http_connection *, const void *, size_t);	/* bytes of a stream */
 
 #endif /* HTTP_ROOM_H */

@@ -1,7 +1,7 @@
 # http: the server side of HTTP on the loop.
 noinst_LIBRARIES += libhttp.a
 HTTP_SOURCES = src/http/server.c src/http/accept.c src/http/drain.c src/http/connection.c src/http/exchange.c src/http/head.c \
-	src/http/request.c src/http/body.c src/http/reply.c src/http/query.c src/http/fault.c src/http/http_room.h
+	src/http/request.c src/http/body.c src/http/reply.c src/http/stream.c src/http/query.c src/http/fault.c src/http/http_room.h
 if LLHTTP_SOURCES
 HTTP_SOURCES += src/http/llhttp_machine.c src/http/llhttp_api.c
 # As a system folder: its warnings are not ours. Strict, as newer ones are without asking.

@@ -139,7 +139,7 @@ reply_part(struct reply *p, const void *bytes, size_t len)
 /* Status line and the fields that are ours. */
 static void
 reply_head(
-    struct reply *p, const struct http_request *r, const struct http_answer *a, bool bodyless)
+    struct reply *p, const struct http_request *r, const struct http_answer *a, bool has_length)
 {
 	struct http_server *s = r->server;
 	struct http_connection *c = r->connection;
@@ -152,7 +152,7 @@ reply_head(
 	reply_put_text(p, status_reason(a->status));
 	reply_put(p, "\r\n", 2);
 	reply_put(p, s->lines, s->lines_len);
-	if (!bodyless) {
+	if (has_length) {
 		reply_put(p, "Content-Length: ", 16);
 		reply_put_number(p, a->body_len + a->body2_len + a->body3_len);
 		reply_put(p, "\r\n", 2);
@@ -172,7 +172,7 @@ reply_compose(struct reply *p, const struct http_request *r, const struct http_a
 
 	p->count = 0;
 	p->len = p->head_len = 0;
-	reply_head(p, r, a, bodyless);
+	reply_head(p, r, a, !bodyless && r->stage != HTTP_STREAMED);
 	reply_part(p, p->head, p->head_len);
 	if (a->type != NULL) {
 		reply_part(p, a->type, strlen(a->type));
@@ -181,7 +181,7 @@ reply_compose(struct reply *p, const struct http_request *r, const struct http_a
 	if (a->headers != NULL)
 		reply_part(p, a->headers, a->headers_len);
 	reply_part(p, "\r\n", 2);
-	if (bodyless || r->is_head)
+	if (bodyless || r->is_head || r->stage == HTTP_STREAMED)
 		return;
 	if (a->body != NULL)
 		reply_part(p, a->body, a->body_len);
@@ -345,4 +345,31 @@ http_reply(struct http_request *r, const struct http_answer *a)
 	reply_dispatch(c, p.parts, p.count, p.len);
 	if (!c->running)
 		http_exchange_answered(c);
+}
+
+void
+http_reply_stream(struct http_connection *c, const void *bytes, size_t len)
+{
+	struct iovec part = { .iov_len = len };
+
+	memcpy(&part.iov_base, &bytes, sizeof(bytes));
+	reply_dispatch(c, &part, 1, len);
+}
+
+void
+http_stream_begin(struct http_request *r, const struct http_answer *a)
+{
+	struct http_connection *c = r->connection;
+	const int small = 32768;
+	struct reply p;
+
+	assert(r->stage == HTTP_HANDED && r->server->hooks.gone != NULL);
+	/* Small, so that one who does not read is soon told from one who does. */
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	c->closing = true;
+	r->stage = HTTP_STREAMED;
+	reply_compose(&p, r, a);
+	reply_dispatch(c, p.parts, p.count, p.len);
+	if (!c->running)
+		http_stream_settle(c);
 }

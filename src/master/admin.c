@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ctl.h"
 #include "health.h"
 #include "http.h"
 #include "http_fault.h"
 #include "log.h"
 #include "master_room.h"
 #include "mem.h"
+#include "status.h"
 #include "text.h"
 
 #define ADMIN_BACKLOG	128
@@ -27,6 +29,7 @@
 #define ADMIN_FILE	"admin.address"
 #define ADMIN_ALLOW	"GET, HEAD, OPTIONS"
 #define ADMIN_OFF	"off"
+#define STATUS_FOLDER	"/status/"
 #define JSON_TYPE	"application/json"
 
 struct admin {
@@ -34,6 +37,7 @@ struct admin {
 	struct http_server *server;
 	struct buf body;
 	struct request_ids ids;
+	struct status_feed *feed;
 	unsigned answered; /* in this turn */
 };
 
@@ -71,7 +75,7 @@ static void
 admin_send(struct admin *a, struct http_request *request, const char *id, int status,
     const char *type, const char *more)
 {
-	char headers[256];
+	char headers[1024];
 	int n = snprintf(headers, sizeof(headers),
 	    "X-Request-Id: %s\r\nCache-Control: no-store\r\n%s", id, more);
 
@@ -105,16 +109,24 @@ admin_fault(struct admin *a, struct http_request *request, const char *id, int e
 	admin_send(a, request, id, err_status(error), JSON_TYPE, more);
 }
 
+static struct health_own
+admin_own(const struct admin *a)
+{
+	const struct master *m = a->master;
+	struct health_own own = { .state_dir = m->conf.state_dir };
+
+	for (size_t i = 0; i < m->slot_count; i++)
+		own.fetcher_was_ready |= m->slots[i].role == ROLE_FETCHER && m->slots[i].was_ready;
+	return own;
+}
+
 static void
 admin_health(struct admin *a, struct http_request *request, const char *id, enum health_page page)
 {
 	struct master *m = a->master;
-	struct health_own own = { .state_dir = m->conf.state_dir };
+	struct health_own own = admin_own(a);
 	int status;
-	size_t i;
 
-	for (i = 0; i < m->slot_count; i++)
-		own.fetcher_was_ready |= m->slots[i].role == ROLE_FETCHER && m->slots[i].was_ready;
 	status = health_answer(page, m->board, &own, &a->body);
 	if (status == 500)
 		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
@@ -145,6 +157,93 @@ HEALTH_ROUTE(startup, HEALTH_STARTUP)
 HEALTH_ROUTE(short, HEALTH_SHORT)
 HEALTH_ROUTE(detailed, HEALTH_DETAILED)
 
+/* A file of the status page. */
+static void
+admin_file(struct admin *a, struct http_request *request, const char *id, const char *name)
+{
+	const struct status_file *f = status_file_find(name);
+
+	if (f == NULL)
+		admin_fault(a, request, id, E_NOT_FOUND);
+	else if (buf_add(&a->body, f->bytes, f->len) != E_OK)
+		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
+	else
+		admin_send(a, request, id, 200, f->type, STATUS_HEADERS);
+}
+
+static int
+admin_status_write(void *owner, struct buf *out)
+{
+	const struct admin *a = owner;
+	const struct status_own own = { .board = a->master->board,
+		.health = admin_own(a),
+		.seen_by = role_name(ROLE_MASTER),
+		.has_reports = true };
+
+	return status_write(&own, out);
+}
+
+static void
+admin_route_page(struct admin *a, struct http_request *request, const char *id)
+{
+	admin_file(a, request, id, "");
+}
+
+static void
+admin_route_status(struct admin *a, struct http_request *request, const char *id)
+{
+	if (admin_status_write(a, &a->body) == E_OK)
+		admin_send(a, request, id, 200, JSON_TYPE, "");
+	else
+		admin_fault(a, request, id, E_INTERNAL_SERVICE_ERROR);
+}
+
+static void
+admin_route_events(struct admin *a, struct http_request *request, const char *id)
+{
+	char headers[160];
+	int n;
+
+	if (http_is_head(request)) {
+		admin_send(a, request, id, 200, STATUS_EVENTS_TYPE, "");
+		return;
+	}
+	if (status_feed_is_full(a->feed)) {
+		admin_fault(a, request, id, E_OVERLOADED);
+		return;
+	}
+	n = snprintf(
+	    headers, sizeof(headers), "X-Request-Id: %s\r\nCache-Control: no-store\r\n", id);
+	status_feed_add(a->feed, request, headers, (size_t)n);
+}
+
+/* The id a query asks for; "" when it asks for none. */
+static void
+admin_crash_id(const char *query, char *id, size_t size)
+{
+	char name[16];
+
+	while (http_query_next(&query, name, sizeof(name), id, size) == 1)
+		if (strcmp(name, "id") == 0)
+			return;
+	id[0] = '\0';
+}
+
+/* A crash report as it was written: /status/crash?id=12. */
+static void
+admin_route_crash(struct admin *a, struct http_request *request, const char *id)
+{
+	char number[16];
+	int r;
+
+	admin_crash_id(http_query(request), number, sizeof(number));
+	r = ctl_crash_report(a->master, number, &a->body);
+	if (r == E_OK)
+		admin_send(a, request, id, 200, JSON_TYPE, "");
+	else
+		admin_fault(a, request, id, r == E_ABSENT ? E_NOT_FOUND : E_INVALID_PARAMETER);
+}
+
 static const struct admin_route {
 	const char *path;
 	void (*answer)(struct admin *, struct http_request *, const char *id);
@@ -174,7 +273,10 @@ admin_on_request(struct http_request *request, void *owner)
 
 	buf_reset(&a->body);
 	request_id(&a->ids, request, id);
-	if (route == NULL)
+	if (route == NULL && (strcmp(method, "GET") == 0 || http_is_head(request)) &&
+	    strncmp(http_path(request), STATUS_FOLDER, sizeof(STATUS_FOLDER) - 1) == 0)
+		admin_file(a, request, id, http_path(request) + sizeof(STATUS_FOLDER) - 1);
+	else if (route == NULL)
 		admin_fault(a, request, id, E_NOT_FOUND);
 	else if (strcmp(method, "GET") == 0 || http_is_head(request))
 		route->answer(a, request, id);
@@ -194,7 +296,17 @@ admin_on_refused(struct http_request *request, int error, void *owner)
 	admin_fault(a, request, id, err_status(error) != 0 ? error : E_MALFORMED_REQUEST);
 }
 
+/* Answers are given at once: what can be gone before its end is a stream. */
+static void
+admin_on_gone(struct http_request *request, void *owner)
+{
+	struct admin *a = owner;
+
+	status_feed_gone(a->feed, request);
+}
+
 static const struct http_hooks admin_hooks = {
+	.gone = admin_on_gone,
 	.request = admin_on_request,
 	.refused = admin_on_refused,
 };
@@ -236,10 +348,13 @@ admin_open(struct master *m)
 	}
 	/* A scrape of many workers is megabytes, for a moment: in a mapping of its own it is given back. */
 	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	if (m->board->crashes[0].id == 0)
+		ctl_crashes_recall(m);
 	if (m->admin_listener.fd < 0)
 		listen_open(&m->admin_listener, "admin", m->conf.admin_address, ADMIN_BACKLOG);
 	a = mem_alloc(sizeof(*a));
 	a->master = m;
+	a->feed = status_feed_new(m->loop, admin_status_write, a);
 	a->server = http_server_new(m->loop, &admin_limits, &admin_hooks, a);
 	buf_init(&a->body, ADMIN_BODY_MAX);
 	request_ids_init(&a->ids);
@@ -257,6 +372,7 @@ admin_close(struct master *m)
 		return;
 	state_dir_remove(m->conf.state_dir, ADMIN_FILE);
 	http_server_free(&m->admin->server);
+	status_feed_free(&m->admin->feed);
 	buf_fini(&m->admin->body);
 	listen_close(&m->admin_listener);
 	mem_free(&m->admin);

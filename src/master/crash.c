@@ -285,6 +285,28 @@ crash_store(const char *folder, unsigned id, const struct buf *text)
 	return E_OK;
 }
 
+void
+crash_line_put(struct board *b, unsigned id, struct crash_line *line)
+{
+	struct crash_line *to = &b->crashes[id % BOARD_CRASHES];
+
+	line->id = 0;
+	*to = *line;
+	__atomic_store_n(&to->id, id, __ATOMIC_RELEASE);
+}
+
+/* What the status page shows of it. */
+static void
+crash_tell(struct slot *s, unsigned id, const char *cause, const char *ended)
+{
+	struct crash_line line = { .at_ns = clock_wall(), .pid = s->pid };
+
+	(void)text_copy(line.slot, sizeof(line.slot), s->label);
+	(void)text_copy(line.cause, sizeof(line.cause), cause);
+	(void)text_copy(line.ended, sizeof(line.ended), ended);
+	crash_line_put(s->master->board, id, &line);
+}
+
 static void
 crash_keep(struct slot *s, const char *cause, const char *ended)
 {
@@ -305,6 +327,7 @@ crash_keep(struct slot *s, const char *cause, const char *ended)
 		    strerror(errno));
 	} else {
 		metric_add(&m->stats, M_CRASHES, 0, 0, 1);
+		crash_tell(s, m->crash_number, cause, ended);
 		log_error("%s: pid %d: %s: report %06u (opitios-ctl crashes %u)", s->label,
 		    (int)s->pid, cause, m->crash_number, m->crash_number);
 		m->crash_number++;

@@ -96,6 +96,10 @@ void	ctl_conn_close(struct ctl_conn *);
 ctl_handler_fn ctl_status, ctl_workers, ctl_crashes;
 /* Of the reports in <state.dir>/crashes: how many, and the number of the newest; 0: none. */
 unsigned ctl_crashes_count(const struct master *, unsigned *newest);
+/* One of them as it was written. E_INVALID_PARAMETER, E_ABSENT, E_FULL. */
+int	 ctl_crash_report(const struct master *, const char *id, struct buf *) MUST_CHECK;
+/* The newest of earlier runs, for the status page. */
+void	 ctl_crashes_recall(const struct master *);
 /* ctl_workers.c: the slots people see, each by its current seat. Null: the seat is not to be shown. */
 const struct slot *ctl_slot_shown(const struct slot *seat);
 /* One gauge or counter over its labels and both seats. */

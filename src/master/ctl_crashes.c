@@ -14,12 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "mem.h"
 #include "text.h"
 
-#define CRASHES_SCAN_MAX 4096 /* names of the folder that are looked at */
-#define CRASHES_FILE_MAX (256u << 10)
-#define CRASHES_NEWEST	 20
+#define CRASHES_SCAN_MAX   4096 /* names of the folder that are looked at */
+#define CRASHES_FILE_MAX   (256u << 10)
+#define CRASHES_NEWEST	   20
+#define CRASHES_NUMBER_MAX 999999999
 
 /* The number of a report's file; 0: it is none. */
 static unsigned
@@ -78,13 +80,13 @@ ctl_crashes_count(const struct master *m, unsigned *newest)
 	return count;
 }
 
-/* The text of a report, as one line; null: there is none, or it is not one. Freed by the caller. */
-static char *
-crashes_read(DIR *dir, unsigned number)
+/* A report; null: there is none, or it is not one. */
+static json_t *
+crashes_load(DIR *dir, unsigned number)
 {
-	char name[24], *text, *line = NULL;
-	json_t *report;
-	ssize_t n = 0;
+	json_t *report = NULL;
+	char name[24], *text;
+	ssize_t n;
 	int fd;
 
 	(void)snprintf(name, sizeof(name), "%06u.json", number);
@@ -93,13 +95,84 @@ crashes_read(DIR *dir, unsigned number)
 	text = mem_alloc(CRASHES_FILE_MAX);
 	n = read(fd, text, CRASHES_FILE_MAX);
 	close(fd);
-	if (n > 0 && (report = json_loadb(text, (size_t)n, 0, NULL)) != NULL) {
-		if (json_is_object(report))
-			line = json_dumps(report, JSON_COMPACT);
-		json_decref(report);
-	}
+	if (n > 0)
+		report = json_loadb(text, (size_t)n, 0, NULL);
 	mem_free(&text);
+	if (report != NULL && !json_is_object(report)) {
+		json_decref(report);
+		report = NULL;
+	}
+	return report;
+}
+
+/* As one line, freed by the caller; null as above. */
+static char *
+crashes_read(DIR *dir, unsigned number)
+{
+	json_t *report = crashes_load(dir, number);
+	char *line = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
+
+	json_decref(report);
 	return line;
+}
+
+static const char *
+crashes_member(const json_t *report, const char *name)
+{
+	const char *text = json_string_value(json_object_get(report, name));
+
+	return text != NULL ? text : "";
+}
+
+static void
+crashes_recall_one(struct board *b, DIR *dir, unsigned number)
+{
+	struct crash_line line = { .at_ns = 0 };
+	json_t *report = crashes_load(dir, number);
+
+	if (report == NULL)
+		return;
+	if (clock_parse(crashes_member(report, "time"), &line.at_ns) != E_OK)
+		line.at_ns = 0;
+	line.pid = (int32_t)json_integer_value(json_object_get(report, "pid"));
+	(void)text_copy(line.slot, sizeof(line.slot), crashes_member(report, "slot"));
+	(void)text_copy(line.cause, sizeof(line.cause), crashes_member(report, "cause"));
+	(void)text_copy(line.ended, sizeof(line.ended), crashes_member(report, "ended"));
+	crash_line_put(b, number, &line);
+	json_decref(report);
+}
+
+void
+ctl_crashes_recall(const struct master *m)
+{
+	unsigned newest[BOARD_CRASHES] = { 0 };
+	DIR *dir = crashes_open(m);
+
+	if (dir == NULL)
+		return;
+	(void)crashes_scan(dir, newest, BOARD_CRASHES);
+	for (size_t i = 0; i < BOARD_CRASHES && newest[i] != 0; i++)
+		crashes_recall_one(m->board, dir, newest[i]);
+	closedir(dir);
+}
+
+int
+ctl_crash_report(const struct master *m, const char *id, struct buf *out)
+{
+	char *line = NULL;
+	uint64_t number;
+	DIR *dir;
+	int r = E_ABSENT;
+
+	if (text_to_u64(id, &number) != E_OK || number == 0 || number > CRASHES_NUMBER_MAX)
+		return E_INVALID_PARAMETER;
+	if ((dir = crashes_open(m)) == NULL)
+		return E_ABSENT;
+	if ((line = crashes_read(dir, (unsigned)number)) != NULL)
+		r = buf_add_text(out, line);
+	free(line);
+	closedir(dir);
+	return r;
 }
 
 static bool
@@ -120,7 +193,7 @@ crashes_put_one(struct ctl_answer *a, DIR *dir, const char *id)
 	uint64_t number;
 
 	json_array_open(a->json, "crashes");
-	if (text_to_u64(id, &number) != E_OK || number == 0 || number > 999999999)
+	if (text_to_u64(id, &number) != E_OK || number == 0 || number > CRASHES_NUMBER_MAX)
 		ctl_refuse(a, E_INVALID_PARAMETER, "\"%s\" is no number of a crash report", id);
 	else if (dir == NULL || !crashes_put(a->json, dir, (unsigned)number))
 		ctl_refuse(a, E_ABSENT,

@@ -397,6 +397,8 @@ void	hang_text(pid_t, char *out, size_t size);	/* "state D, waiting in nfs_wait_
 void	hang_add(struct hang_watch *, uint64_t beats, int64_t since_ns, const struct hang_sight *);
 /* crash.c: the death of s's process becomes a report in <state.dir>/crashes; called before its page is cleared. */
 void	crash_report(struct slot *, const char *cause);
+/* Among those the status page shows. */
+void	crash_line_put(struct board *, unsigned id, struct crash_line *);
 /* What the kernel says about a process that hangs, to be kept for its report; before SIGABRT. */
 void	crash_look(struct slot *);
 void	crash_forget(struct slot *);	/* what was seen belongs to a process that is gone */

@@ -10,7 +10,7 @@ libmaster_a_SOURCES = src/master/options.c src/master/state_dir.c src/master/cpu
 	src/master/master_room.h
 libmaster_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 nodist_libmaster_a_SOURCES = revision.h
-MASTER_LIBS = libmaster.a libredis.a libstore.a $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
+MASTER_LIBS = libmaster.a libredis.a libstore.a $(STATUS_LIBS) $(HEALTH_LIBS) $(HTTP_LIBS) $(PROC_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
 noinst_HEADERS += include/tables/slot_states.def include/tables/admin_routes.def include/tables/commands.def
 libmaster_a_SOURCES += src/master/notify.c
 

@@ -32,12 +32,23 @@ clock_watch_next_ms(const struct market_clock *c, int64_t age_ns, int64_t interv
 }
 
 static void
+clock_watch_show(struct stats *s, const struct market_clock *now)
+{
+	metric_set(s, M_MARKET_IS_OPEN, 0, 0, now->is_open);
+	metric_set(s, M_MARKET_CLOCK, 0, 0, (uint64_t)now->timestamp);
+	metric_set(s, M_MARKET_RECEIVED, 0, 0, (uint64_t)now->received);
+	metric_set(s, M_MARKET_NEXT_OPEN, 0, 0, (uint64_t)now->next_open);
+	metric_set(s, M_MARKET_NEXT_CLOSE, 0, 0, (uint64_t)now->next_close);
+}
+
+static void
 clock_watch_learn(struct fetcher *f, const struct market_clock *now)
 {
 	if (f->clock.known && f->clock.now.is_open != now->is_open)
 		log_info("market: %s", now->is_open ? "open" : "closed");
 	f->clock.now = *now;
 	f->clock.known = true;
+	clock_watch_show(&f->proc->stats, now);
 	publish_clock(f, NULL);
 }
 

@@ -22,6 +22,8 @@ plan_show(struct fetcher *f)
 	for (int i = 0; i < LANE_COUNT; i++)
 		metric_set(&f->proc->stats, M_FETCH_QUEUE, lane_label((enum lane)i), 0,
 		    f->plan.jobs_in[i]);
+	metric_set(&f->proc->stats, M_UPSTREAM_BUDGET_LIMIT, 0, 0,
+	    (uint64_t)f->proc->conf.upstream_budget_per_minute);
 	metric_set(
 	    &f->proc->stats, M_UPSTREAM_BUDGET, 0, 0, left > 0 ? (uint64_t)(left * 1000) : 0);
 }

@@ -50,7 +50,7 @@ asker_begin(struct asker *a, struct worker *w, struct http_request *request, enu
 /* Sends; afterwards the request is gone. Counted first, so that whoever has the answer finds it
  * counted. */
 static void
-answer_send(struct asker *a, const struct http_answer *answer)
+answer_count(struct asker *a, const struct http_answer *answer)
 {
 	struct worker *w = a->worker;
 	struct stats *s = &w->proc->stats;
@@ -61,6 +61,12 @@ answer_send(struct asker *a, const struct http_answer *answer)
 	metric_set(s, M_HTTP_IN_FLIGHT, 0, 0, --w->in_flight);
 	if (w->access.kind != ACCESS_OFF)
 		access_answered(&w->access, a, answer, duration);
+}
+
+static void
+answer_send(struct asker *a, const struct http_answer *answer)
+{
+	answer_count(a, answer);
 	http_reply(a->request, answer);
 	a->request = NULL;
 }
@@ -102,6 +108,19 @@ answer_plain(struct asker *a, int status, const char *type, const void *body, si
 			   .headers_len = l.len,
 			   .body = body,
 			   .body_len = len });
+}
+
+/* Counted as an answer when it begins. */
+void
+answer_stream(struct asker *a)
+{
+	struct lines l;
+
+	lines_begin(&l, a);
+	lines_add(&l, "Cache-Control", "no-store");
+	answer_count(a, &(struct http_answer){ .status = 200 });
+	status_feed_add(a->worker->feed, a->request, l.text, l.len);
+	a->request = NULL;
 }
 
 /* max-age counts from the value's intake and Age says what of it is over, so that a cache between

@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "proc.h"
 #include "router.h"
+#include "status.h"
 #include "symbol.h"
 
 /* The largest answer: what a result may hold, and its envelope. */
@@ -42,6 +43,7 @@ struct worker {
 	size_t			 time_len;
 	struct route_match	 match;		/* of the request in hand */
 	struct access		 access;
+	struct status_feed	*feed;
 };
 
 void	worker_open(struct worker *, struct proc *);	/* all but the server */
@@ -77,6 +79,9 @@ void	answer_fault_allowing(struct asker *, const struct fault *, const char *all
 /* Anything else; never to be stored by caches. `headers` are lines, or null. */
 void	answer_plain(struct asker *, int status, const char *type, const void *body, size_t len,
 	    const char *headers);
+
+/* A stream of the status page; not when its feed is full. */
+void	answer_stream(struct asker *);
 
 /* Bodies: each appends to the buffer, E_FULL at its limit.
  * `"data":{...},"metadata":{...}}` of a good answer: the brace that opens it is the caller's. */
@@ -135,6 +140,9 @@ void	market_answer(struct asker *, const struct found *);
 struct pending {
 	void	(*leave)(struct pending *);
 };
+
+/* The document of the status page; `worker` is a struct worker. */
+int	status_page_write(void *worker, struct buf *) MUST_CHECK;
 
 int	openapi_write(struct buf *) MUST_CHECK;
 

@@ -48,6 +48,10 @@ static const struct {
 	[ROUTE_readyz] = { "Probe", true },
 	[ROUTE_startupz] = { "Probe", true },
 	[ROUTE_metrics] = { "text", true },
+	[ROUTE_status_page] = { "text", true },
+	[ROUTE_status_events] = { "text", true },
+	[ROUTE_status_now] = { "object", true },
+	[ROUTE_status_file] = { "text", true },
 	[ROUTE_openapi] = { "object", true },
 };
 _Static_assert(sizeof(answers) / sizeof(answers[0]) == ROUTE_NONE, "an answer for each route");

@@ -22,6 +22,7 @@ worker_open(struct worker *w, struct proc *p)
 	buf_init(&w->openapi, (size_t)1 << 20);
 	if (openapi_write(&w->openapi) != E_OK)
 		panic("openapi.json passes its bound");
+	w->feed = status_feed_new(p->loop, status_page_write, w);
 	request_ids_init(&w->ids);
 	access_configure(&w->access, &p->conf);
 }
@@ -29,6 +30,7 @@ worker_open(struct worker *w, struct proc *p)
 void
 worker_close(struct worker *w)
 {
+	status_feed_free(&w->feed);
 	history_close(&w->history);
 	lookup_free(&w->lookup);
 	router_free(&w->router);
@@ -111,6 +113,10 @@ worker_gone(struct worker *w, struct http_request *request)
 {
 	struct pending *p = http_tag(request);
 
+	if (http_is_stream(request)) {
+		status_feed_gone(w->feed, request);
+		return;
+	}
 	http_tag_set(request, NULL);
 	if (p != NULL)
 		p->leave(p);

@@ -225,6 +225,39 @@ http_reply(struct http_request *r, const struct http_answer *a)
 	}
 }
 
+bool
+http_is_stream(const struct http_request *r)
+{
+	return r->streams;
+}
+
+void
+http_stream_begin(struct http_request *r, const struct http_answer *a)
+{
+	cr_assert_not(r->answered, "%s is answered twice", r->path);
+	r->answered = r->streams = true;
+	r->status = a->status;
+	(void)text_copy(r->type, sizeof(r->type), a->type != NULL ? a->type : "");
+	(void)text_copy_n(r->answer_headers, sizeof(r->answer_headers), a->headers, a->headers_len);
+}
+
+int
+http_stream_send(struct http_request *r, const void *bytes, size_t len)
+{
+	if (r->full)
+		return E_FULL;
+	r->answer = mem_grow(r->answer, r->answer_len, r->answer_len + len + 1);
+	memcpy(r->answer + r->answer_len, bytes, len);
+	r->answer_len += len;
+	return E_OK;
+}
+
+void
+http_stream_cut(struct http_request *r)
+{
+	r->cut++;
+}
+
 const char *
 answer_header(const struct http_request *r, const char *name)
 {

@@ -33,7 +33,9 @@ struct http_request {
 	char method[16], path[1024], query[16384], headers[1024], body[65536];
 	size_t body_len;
 	void *tag;
-	bool answered;
+	bool answered, streams;
+	bool full; /* a stream whose client takes nothing */
+	int cut;
 	int status;
 	char type[64], answer_headers[2048];
 	char *answer;
