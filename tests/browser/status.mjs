@@ -1,6 +1,6 @@
 // status.mjs - the status page in a real browser: node status.mjs CASE,... MODULES GATEWAY ADMIN [PICTURES]
 //
-// Run by tests/system/36-status-browser.py. Exit 0 when what the cases say holds; else a line for each that tells what does not.
+// Run by tests/system/38-status-browser.py. Exit 0 when what the cases say holds; else a line for each that tells what does not.
 import { createRequire } from "node:module";
 import path from "node:path";
 
