@@ -303,32 +303,16 @@ put_market(struct look *k)
 	json_object_close(k->j);
 }
 
-/* The metric of this name, METRIC_COUNT when there is none. */
-static enum metric
-metric_named(const char *name)
-{
-	static const char *const names[] = {
-#define METRIC(NAME, name, kind, unit, label1, label2, roles, help) #name,
-#include "tables/metrics.def"
-	};
-	unsigned m = 0;
-
-	while (m < METRIC_COUNT && strcmp(names[m], name) != 0)
-		m++;
-	return (enum metric)m;
-}
-
 /* How long ago the newest values were received, by family. */
 static void
 put_data(struct look *k)
 {
 	const struct slot_view *v = first_of(k, ROLE_FETCHER);
-	enum metric m = metric_named("data_received_seconds");
 	uint64_t at;
 
 	json_object_open(k->j, "data");
-	for (unsigned i = 0; m != METRIC_COUNT && i < label_count(LABELS_family); i++) {
-		at = v != NULL ? metric_read(v->current, m, i, 0) & INT64_MAX : 0;
+	for (unsigned i = 0; i < label_count(LABELS_family); i++) {
+		at = v != NULL ? metric_read(v->current, M_DATA_RECEIVED, i, 0) & INT64_MAX : 0;
 		json_f64(k->j, label_text(LABELS_family, i),
 		    at != 0 ? (double)((k->now_ns - (int64_t)at) / CLOCK_MS) / 1000 : NAN);
 	}

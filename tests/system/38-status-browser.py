@@ -51,7 +51,7 @@ def browse(scene, cases, *more):
 # a killed worker on both pages within two seconds; all by keyboard; a phone's width, contrast in light and dark;
 # hostile texts; the master's page with every worker stopped.
 def test_the_page_in_a_browser(scene):
-    browse(scene, "keyboard,looks,hostile,kill,stopped")
+    browse(scene, "kill,keyboard,looks,hostile,stopped")
 
 
 if __name__ == "__main__":
