@@ -125,29 +125,65 @@ publish_audit(struct fetcher *f, const struct exchange *e)
 	publish_record(f, MSG_CALL, &call);
 }
 
-void
-publish_position(struct fetcher *f)
+/* `trace` is that of the span that appended, or null. */
+static void
+publish_advanced(struct fetcher *f, const struct trace_context *trace)
 {
 	struct msg_advanced advanced = { .sequence = journal_last(f->journal) };
 	struct peer *p = NULL;
 
-	metric_set(&f->proc->stats, M_JOURNAL_SEQUENCE, 0, 0, advanced.sequence);
-	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
+	if (trace != NULL)
+		trace_format(trace, advanced.traceparent);
 	while ((p = proc_peer(f->proc, ROLE_CACHE_WRITER, p)) != NULL)
 		if (peer_send(p, MSG_ADVANCED, &advanced) != E_OK)
 			log_debug("%s: not told of %" PRIu64 ", it looks by itself", p->slot,
 			    advanced.sequence);
 }
 
-int
-publish_flush(struct fetcher *f, const struct exchange *e)
+static void
+publish_measure(struct fetcher *f)
 {
+	metric_set(&f->proc->stats, M_JOURNAL_SEQUENCE, 0, 0, journal_last(f->journal));
+	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
+}
+
+void
+publish_position(struct fetcher *f)
+{
+	publish_measure(f);
+	publish_advanced(f, NULL);
+}
+
+/* Who is sampled is told of once each, so that the writer can tell when theirs is stored. */
+static void
+publish_traced_position(struct fetcher *f, const struct exchange *e)
+{
+	struct trace_context trace;
+
+	if (e->trace_count == 0) {
+		publish_position(f);
+		return;
+	}
+	publish_measure(f);
+	for (unsigned i = 0; i < e->trace_count; i++) {
+		trace = e->traces[i].asked;
+		trace.span = e->traces[i].journal;
+		publish_advanced(f, &trace);
+	}
+}
+
+int
+publish_flush(struct fetcher *f, struct exchange *e)
+{
+	int64_t begun = e->trace_count > 0 ? clock_wall() : 0;
 	uint64_t last;
 	size_t lost = 0;
 	int r;
 
 	publish_audit(f, e);
 	r = journal_flush(f->journal, &last, &lost);
+	if (e->trace_count > 0)
+		traced_append(f, e, begun, r);
 	if (r != E_OK) {
 		if (!f->journal_failing)
 			log_error("journal: cannot be written; %zu records are not kept", lost);
@@ -155,7 +191,7 @@ publish_flush(struct fetcher *f, const struct exchange *e)
 	}
 	publish_count(f);
 	f->journal_failing = r != E_OK;
-	publish_position(f);
+	publish_traced_position(f, e);
 	r = f->refusing ? E_OVERLOADED : E_OK;
 	f->refusing = false;
 	return r;

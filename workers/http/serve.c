@@ -24,6 +24,7 @@ worker_open(struct worker *w, struct proc *p)
 		panic("openapi.json passes its bound");
 	request_ids_init(&w->ids);
 	access_configure(&w->access, &p->conf);
+	tracing_init(&w->tracing, p);
 }
 
 void
@@ -77,12 +78,12 @@ worker_serve(struct worker *w, struct http_request *request)
 	struct route_match *m = &w->match;
 	struct fault fault = { 0 };
 	struct visit c = { .worker = w, .params = &w->params };
-	char trace[TRACE_ID_LEN + 1];
+	struct trace_texts texts;
 
 	worker_count_in(w);
 	router_find(w->router, http_method(request), http_path(request), m);
 	asker_begin(&c.asker, w, request, m->row != NULL ? m->row->route : ROUTE_NONE);
-	log_context(c.asker.id, asker_trace_id(&c.asker, trace));
+	log_context(c.asker.id, asker_trace_id(&c.asker, &texts));
 	stats_doing(&w->proc->stats, http_method(request), http_path(request), c.asker.id);
 	if (m->row == NULL)
 		answer_no_route(&c.asker, m);
