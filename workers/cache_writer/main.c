@@ -67,9 +67,16 @@ cache_writer_on_advanced(struct peer *from, const void *data, void *owner)
 
 	log_debug("journal %s: holds records up to %llu", from->slot,
 	    (unsigned long long)advanced->sequence);
-	traced_await(&c->traced, from->slot, advanced);
 	writer_ring(c->writer);
 	latest_ring(c->latest);
+}
+
+static void
+cache_writer_on_appended(struct peer *from, const void *data, void *owner)
+{
+	struct cache_writer *c = owner;
+
+	traced_await(&c->traced, from->slot, data);
 }
 
 static void
@@ -83,6 +90,7 @@ cache_writer_committed(
 
 static const struct msg_handler cache_writer_handlers[] = {
 	{ MSG_ADVANCED, cache_writer_on_advanced },
+	{ MSG_APPENDED, cache_writer_on_appended },
 	{ 0, NULL },
 };
 

@@ -26,7 +26,7 @@ traced_holds(const struct traced_commit *c, const char *source, uint64_t sequenc
 }
 
 void
-traced_await(struct traced *t, const char *source, const struct msg_advanced *m)
+traced_await(struct traced *t, const char *source, const struct msg_appended *m)
 {
 	struct traced_record *r = &t->awaited[t->next];
 	struct trace_context c;

@@ -22,7 +22,7 @@ struct traced {			/* zeros, but for `tracing` and `store` */
 	} last;
 };
 
-void	traced_await(struct traced *, const char *source, const struct msg_advanced *);
+void	traced_await(struct traced *, const char *source, const struct msg_appended *);
 void	traced_committed(struct traced *, const char *source, uint64_t sequence, const struct store_commit *);
 
 #endif /* TRACED_H */

@@ -125,51 +125,18 @@ publish_audit(struct fetcher *f, const struct exchange *e)
 	publish_record(f, MSG_CALL, &call);
 }
 
-/* `trace` is that of the span that appended, or null. */
-static void
-publish_advanced(struct fetcher *f, const struct trace_context *trace)
+void
+publish_position(struct fetcher *f)
 {
 	struct msg_advanced advanced = { .sequence = journal_last(f->journal) };
 	struct peer *p = NULL;
 
-	if (trace != NULL)
-		trace_format(trace, advanced.traceparent);
+	metric_set(&f->proc->stats, M_JOURNAL_SEQUENCE, 0, 0, advanced.sequence);
+	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
 	while ((p = proc_peer(f->proc, ROLE_CACHE_WRITER, p)) != NULL)
 		if (peer_send(p, MSG_ADVANCED, &advanced) != E_OK)
 			log_debug("%s: not told of %" PRIu64 ", it looks by itself", p->slot,
 			    advanced.sequence);
-}
-
-static void
-publish_measure(struct fetcher *f)
-{
-	metric_set(&f->proc->stats, M_JOURNAL_SEQUENCE, 0, 0, journal_last(f->journal));
-	metric_set(&f->proc->stats, M_JOURNAL_BYTES, 0, 0, journal_bytes(f->journal));
-}
-
-void
-publish_position(struct fetcher *f)
-{
-	publish_measure(f);
-	publish_advanced(f, NULL);
-}
-
-/* Who is sampled is told of once each, so that the writer can tell when theirs is stored. */
-static void
-publish_traced_position(struct fetcher *f, const struct exchange *e)
-{
-	struct trace_context trace;
-
-	if (e->trace_count == 0) {
-		publish_position(f);
-		return;
-	}
-	publish_measure(f);
-	for (unsigned i = 0; i < e->trace_count; i++) {
-		trace = e->traces[i].asked;
-		trace.span = e->traces[i].journal;
-		publish_advanced(f, &trace);
-	}
 }
 
 int
@@ -191,7 +158,7 @@ publish_flush(struct fetcher *f, struct exchange *e)
 	}
 	publish_count(f);
 	f->journal_failing = r != E_OK;
-	publish_traced_position(f, e);
+	publish_position(f);
 	r = f->refusing ? E_OVERLOADED : E_OK;
 	f->refusing = false;
 	return r;

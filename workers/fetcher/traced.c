@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "fetcher.h"
+#include "log.h"
 #include "text.h"
 
 static bool
@@ -98,6 +99,19 @@ traced_call(struct fetcher *f, const struct exchange *e, const struct verdict *v
 	}
 }
 
+/* So that the writer can tell when it is stored. */
+static void
+traced_tell(struct fetcher *f, const struct trace_context *c)
+{
+	struct msg_appended appended = { .sequence = journal_last(f->journal) };
+	struct peer *p = NULL;
+
+	trace_format(c, appended.traceparent);
+	while ((p = proc_peer(f->proc, ROLE_CACHE_WRITER, p)) != NULL)
+		if (peer_send(p, MSG_APPENDED, &appended) != E_OK)
+			log_debug("%s: not told of a trace", p->slot);
+}
+
 void
 traced_append(struct fetcher *f, struct exchange *e, int64_t begun_ns, int result)
 {
@@ -115,5 +129,7 @@ traced_append(struct fetcher *f, struct exchange *e, int64_t begun_ns, int resul
 		text_copy(s.code, sizeof(s.code), s.failed ? err_name(result) : "");
 		traced_link(&s, e, i, e->traces[0].journal);
 		span_end(&f->tracing, &s);
+		c.span = s.id;
+		traced_tell(f, &c);
 	}
 }
