@@ -51,7 +51,9 @@ bench-redis: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/redis $(if $(BENCH_SHORT),--rounds 2 --records 300000,)
 bench-access: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/access $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
-bench: bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
-.PHONY: bench bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
-EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/redis bench/reload bench/restart bench/store
+bench-traces: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/traces $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
+bench: bench-traces bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
+.PHONY: bench bench-traces bench-access bench-http bench-channel bench-journal bench-reload bench-restart bench-store bench-redis
+EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/traces bench/redis bench/reload bench/restart bench/store
 CLEANFILES += bench-http.txt bench-channel.txt bench-journal.txt bench-reload.txt bench-restart.txt bench-store.txt

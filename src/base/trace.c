@@ -43,10 +43,8 @@ hex_put(char *to, size_t digits, uint64_t v)
 {
 	static const char hex[] = "0123456789abcdef";
 
-	while (digits > 0) {
-		to[--digits] = hex[v & 15];
-		v >>= 4;
-	}
+	for (size_t i = 0; i < digits; i++)
+		to[i] = hex[v >> 4 * (digits - 1 - i) & 15];
 }
 
 int

@@ -55,6 +55,7 @@ cache_writer_drain(int64_t timeout_ms, void *owner)
 	struct cache_writer *c = owner;
 
 	c->draining = 2;
+	tracing_drain(&c->traced.tracing);
 	latest_drain(c->latest, timeout_ms / 2, cache_writer_drained, c);
 	writer_drain(c->writer, timeout_ms);
 }
@@ -130,6 +131,7 @@ main(int argc, char **argv)
 	proc_ready(p);
 	proc_loop(p);
 
+	tracing_fini(&c.traced.tracing);
 	latest_close(&c.latest);
 	writer_close(&c.writer);
 	return proc_end(p);

@@ -80,6 +80,7 @@ fetcher_drain(int64_t timeout_ms, void *owner)
 
 	log_info("draining for at most %lld ms", (long long)timeout_ms);
 	f->draining = true;
+	tracing_drain(&f->tracing);
 	plan_kick(f);
 }
 
@@ -185,6 +186,7 @@ main(int argc, char **argv)
 	proc_ready(p);
 	proc_loop(p);
 
+	tracing_fini(&f.tracing);
 	clock_watch_end(&f);
 	plan_fini(&f);
 	upstream_free(&f.upstream);

@@ -143,6 +143,7 @@ http_on_drain(int64_t timeout_ms, void *owner)
 		.arg = w->proc,
 	};
 
+	tracing_drain(&w->tracing);
 	http_server_drain(w->server, &drain);
 }
 

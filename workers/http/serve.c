@@ -30,6 +30,7 @@ worker_open(struct worker *w, struct proc *p)
 void
 worker_close(struct worker *w)
 {
+	tracing_fini(&w->tracing);
 	history_close(&w->history);
 	lookup_free(&w->lookup);
 	router_free(&w->router);
