@@ -55,9 +55,11 @@ bench-access: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/access $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
 bench-scrape: all
 	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/scrape $(if $(BENCH_SHORT),--scrapes 50,)
+bench-traces: all
+	OPITIOS_BUILD=$(abs_builddir) $(top_srcdir)/bench/traces $(if $(BENCH_SHORT),--rounds 2 --seconds 1,)
 BENCHES = bench-access bench-channel bench-http bench-journal bench-range bench-redis bench-reload bench-restart \
-	bench-scrape bench-store
+	bench-scrape bench-store bench-traces
 bench: $(BENCHES)
 .PHONY: bench $(BENCHES)
-EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/range bench/redis bench/reload bench/restart bench/scrape bench/store
+EXTRA_DIST += bench/gateway bench/peers.py bench/access bench/range bench/redis bench/reload bench/restart bench/scrape bench/store bench/traces
 CLEANFILES += $(BENCHES:=.txt)

@@ -70,6 +70,8 @@ const char	*http_path(const struct http_request *);		/* as sent, without query, 
 const char	*http_query(const struct http_request *);		/* behind '?', still escaped; "" */
 /* First header field of this name (any case); null when absent. */
 const char	*http_header(const struct http_request *, const char *name);
+/* The one behind `nth` others of this name; null when there are no more. */
+const char	*http_header_nth(const struct http_request *, const char *name, unsigned nth);
 const uint8_t	*http_body(const struct http_request *, size_t *len);
 const char	*http_client(const struct http_request *);		/* "127.0.0.1:5000" */
 int64_t		 http_arrived(const struct http_request *);		/* monotonic ns, when it was complete */

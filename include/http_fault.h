@@ -7,7 +7,6 @@
 #include "err.h"
 
 #define REQUEST_ID_MAX	64
-#define TRACEPARENT_LEN 55
 
 struct http_request;
 
@@ -35,7 +34,5 @@ struct request_ids {
 void	request_ids_init(struct request_ids *);
 /* The client's X-Request-Id if it is a sane one, else a new one. */
 void	request_id(struct request_ids *, const struct http_request *, char out[REQUEST_ID_MAX + 1]);
-/* The client's traceparent, "" without a valid one. */
-void	request_trace(const struct http_request *, char out[TRACEPARENT_LEN + 1]);
 
 #endif /* HTTP_FAULT_H */

@@ -28,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_unit { UNIT_ONE, UNIT_MILLI, UNIT_NANO, UNIT_STAMP };
 
 #define LABEL_SETS(X) X(none) X(route) X(code) X(endpoint) X(layer) X(hit) X(outcome) X(cause) X(lane) \
-	X(kind) X(family) X(store) X(drop) X(result) X(redis) X(flag)
+	X(kind) X(family) X(store) X(drop) X(result) X(redis) X(flag) X(lost)
 enum label_set {
 #define X(set) LABELS_##set,
 	LABEL_SETS(X)

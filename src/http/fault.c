@@ -85,22 +85,6 @@ is_sane_id(const char *id)
 	return n > 0;
 }
 
-/* 00-<32 hex>-<16 hex>-<2 hex>, ids not all zero: https://www.w3.org/TR/trace-context/ */
-static bool
-is_traceparent(const char *t)
-{
-	static const char form[] = "hh-hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh-hhhhhhhhhhhhhhhh-hh";
-
-	if (strlen(t) != TRACEPARENT_LEN || strncmp(t, "ff", 2) == 0)
-		return false;
-	for (size_t i = 0; i < TRACEPARENT_LEN; i++)
-		if (form[i] == '-'
-			? t[i] != '-'
-			: !(isdigit((unsigned char)t[i]) || (t[i] >= 'a' && t[i] <= 'f')))
-			return false;
-	return strspn(t + 3, "0") < 32 && strspn(t + 36, "0") < 16;
-}
-
 static void
 id_make(struct request_ids *ids, char out[REQUEST_ID_MAX + 1])
 {
@@ -134,14 +118,4 @@ request_id(
 		memcpy(out, id, strlen(id) + 1);
 	else
 		id_make(ids, out);
-}
-
-void
-request_trace(const struct http_request *request, char out[TRACEPARENT_LEN + 1])
-{
-	const char *trace = http_header(request, "traceparent");
-
-	out[0] = '\0';
-	if (trace != NULL && is_traceparent(trace))
-		memcpy(out, trace, TRACEPARENT_LEN + 1);
 }

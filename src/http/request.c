@@ -235,14 +235,20 @@ http_query(const struct http_request *r)
 }
 
 const char *
-http_header(const struct http_request *r, const char *name)
+http_header_nth(const struct http_request *r, const char *name, unsigned nth)
 {
 	size_t i, len = strlen(name);
 
 	for (i = 0; i < r->field_count; i++)
-		if (field_is(r, &r->fields[i], name, len))
+		if (field_is(r, &r->fields[i], name, len) && nth-- == 0)
 			return request_at(r, r->fields[i].value);
 	return NULL;
+}
+
+const char *
+http_header(const struct http_request *r, const char *name)
+{
+	return http_header_nth(r, name, 0);
 }
 
 const uint8_t *

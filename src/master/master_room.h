@@ -141,7 +141,7 @@ struct listener {
 
 /* The file of a role's executable, open: whoever is started belongs to the build of the master that runs, whatever
  * lies at the path by then. */
-#define WORKER_ROLES 3
+#define WORKER_ROLES 4
 struct executable {
 	enum role	 role;
 	int		 fd;		/* -1: none */
@@ -260,6 +260,8 @@ bool	slot_has_process(const struct slot *);
 void	slot_forget(struct slot *);		/* whatever was held against its earlier processes */
 
 /* slots.c */
+/* Without a collector, or a trace that could ever be sampled, there is nothing to do for a tracer. */
+bool	slots_want_tracer(const struct conf *);
 void	slots_open(struct master *);		/* as roles.def and http.workers say */
 /* A live process of an earlier image is this seat's: ready, with its timer. */
 void	slot_adopt(struct slot *);

@@ -180,6 +180,35 @@ slots_http_workers(const struct conf *c)
 	return n < SLOTS_HTTP_MAX ? n : SLOTS_HTTP_MAX;
 }
 
+bool
+slots_want_tracer(const struct conf *c)
+{
+	bool has_collector = c->trace_endpoint[0] != '\0' || c->trace_traces_endpoint[0] != '\0';
+
+	return has_collector && !c->trace_disabled && strcmp(c->trace_sampler, "always_off") != 0;
+}
+
+/* The image before left one that runs: whatever the configuration says now, somebody has to look after it. */
+static bool
+slots_inherit_tracer(const struct master *m)
+{
+	const struct slot_page *p = m->board->slots;
+	size_t i;
+
+	for (i = 0; m->handed_workers > 0 && i < BOARD_SLOTS; i++)
+		if (p[i].role == ROLE_TRACER && p[i].pid > 0)
+			return true;
+	return false;
+}
+
+static unsigned
+slots_count(const struct master *m, const struct slots_row *row)
+{
+	if (row->role == ROLE_TRACER)
+		return slots_want_tracer(&m->conf) || slots_inherit_tracer(m);
+	return row->many == SLOTS_CONFIGURED ? m->http_workers : 1;
+}
+
 void
 slots_open(struct master *m)
 {
@@ -188,8 +217,7 @@ slots_open(struct master *m)
 	m->http_workers = m->handed_workers > 0 ? m->handed_workers : slots_http_workers(&m->conf);
 	for (i = 0; i < SLOTS_ROWS; i++)
 		if (slots_rows[i].many != SLOTS_SELF)
-			slots_want(m, slots_rows[i].role,
-			    slots_rows[i].many == SLOTS_CONFIGURED ? m->http_workers : 1);
+			slots_want(m, slots_rows[i].role, slots_count(m, &slots_rows[i]));
 	log_info("%u http workers%s", m->http_workers,
 	    m->conf.http_workers > 0 ? "" : ", as many as there are processors to use");
 }

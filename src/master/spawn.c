@@ -28,7 +28,8 @@
 
 extern char **environ;
 
-const enum role worker_roles[WORKER_ROLES] = { ROLE_FETCHER, ROLE_CACHE_WRITER, ROLE_HTTP };
+const enum role worker_roles[WORKER_ROLES] = { ROLE_FETCHER, ROLE_CACHE_WRITER, ROLE_HTTP,
+	ROLE_TRACER };
 
 /* What a worker may see of the environment; secrets and settings come over the channel. */
 static const char *const spawn_variables[] = { "PATH", "TZ", "LANG", "NO_COLOR", "JOURNAL_STREAM",
@@ -184,6 +185,13 @@ spawn_process(struct slot *s)
 	return E_OK;
 }
 
+/* One that nothing will be spawned of may be missing. */
+static bool
+spawn_needs(const struct master *m, enum role role)
+{
+	return role != ROLE_TRACER || slots_want_tracer(&m->conf);
+}
+
 /* The name of the first executable that is missing in `dir`; null when all are there. */
 static const char *
 spawn_missing(const struct master *m, const char *dir)
@@ -193,7 +201,7 @@ spawn_missing(const struct master *m, const char *dir)
 
 	for (i = 0; i < WORKER_ROLES; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, role_executable(worker_roles[i]));
-		if (access(path, X_OK) != 0)
+		if (access(path, X_OK) != 0 && spawn_needs(m, worker_roles[i]))
 			return role_executable(worker_roles[i]);
 	}
 	return NULL;
@@ -221,7 +229,7 @@ spawn_open_workers(struct master *m)
 		    path, sizeof(path), "%s/%s", m->worker_dir, role_executable(worker_roles[i]));
 		m->executables[i].role = worker_roles[i];
 		m->executables[i].fd = open(path, O_PATH | O_CLOEXEC);
-		if (m->executables[i].fd < 0)
+		if (m->executables[i].fd < 0 && spawn_needs(m, worker_roles[i]))
 			fatal(EXIT_WITH_CONFIG, "supervisor.worker_dir: %s: %s", path,
 			    strerror(errno));
 	}

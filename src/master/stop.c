@@ -13,7 +13,7 @@
 #define STOP_LIMIT_MS 4000 /* what all roles together may take beyond the time for draining */
 
 /* Data comes in at http, goes by the fetcher and ends with the writer: links.def, as an order. */
-static const enum role stop_order[] = { ROLE_HTTP, ROLE_FETCHER, ROLE_CACHE_WRITER };
+static const enum role stop_order[] = { ROLE_HTTP, ROLE_FETCHER, ROLE_CACHE_WRITER, ROLE_TRACER };
 
 #define STOP_STEPS (sizeof(stop_order) / sizeof(stop_order[0]))
 

@@ -26,7 +26,8 @@ static enum strategy_kind
 strategy_of(const struct slot *s)
 {
 	const struct conf *c = &s->master->conf;
-	const char *name = s->role == ROLE_FETCHER	  ? c->supervisor_strategy_fetcher
+	const char *name = s->role == ROLE_TRACER	  ? "one_for_one"
+			   : s->role == ROLE_FETCHER	  ? c->supervisor_strategy_fetcher
 			   : s->role == ROLE_CACHE_WRITER ? c->supervisor_strategy_cache_writer
 							  : c->supervisor_strategy_http;
 

@@ -134,6 +134,8 @@ trial_run(struct master *m)
 			return code;
 	spawn_find_workers(m);
 	for (i = 0; i < WORKER_ROLES; i++) {
+		if (m->executables[i].fd < 0)
+			continue;
 		name = role_executable(m->executables[i].role);
 		if (trial_ask(m->executables[i].fd, name, said, sizeof(said)) != E_OK)
 			return trial_refuse(

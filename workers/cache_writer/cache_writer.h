@@ -134,6 +134,8 @@ struct writer_hooks {
 	/* Everything up to `sequence` is stored, safe from a power cut; E_OK when the listener was told. */
 	int	(*stored)(void *listener, uint64_t sequence);
 	void	(*drained)(void *owner);
+	/* May be null. So much of `source`'s journal, up to `sequence`, was committed just now and took so long. */
+	void	(*committed)(const char *source, uint64_t sequence, const struct store_commit *, void *owner);
 };
 
 /* Opens the store and looks for journals. `conf` and `stats` are borrowed. A store that is busy or down now is tried

@@ -8,5 +8,5 @@ libcachewriter_a_SOURCES = workers/cache_writer/writer.c workers/cache_writer/ta
 libcachewriter_a_CFLAGS = $(AM_CFLAGS) $(HIREDIS_CFLAGS)
 CACHE_WRITER_LIBS = libcachewriter.a $(STORE_LIBS) $(JOURNAL_LIBS) $(REDIS_LIBS) $(JANSSON_LIBS)
 pkglibexec_PROGRAMS += cache-writer
-cache_writer_SOURCES = workers/cache_writer/main.c
-cache_writer_LDADD = $(CACHE_WRITER_LIBS) $(PROC_LIBS) $(MARKET_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)
+cache_writer_SOURCES = workers/cache_writer/main.c workers/cache_writer/traced.c workers/cache_writer/traced.h
+cache_writer_LDADD = $(CACHE_WRITER_LIBS) $(TRACE_LIBS) $(PROC_LIBS) $(MARKET_LIBS) $(MSGPACK_LIBS) $(BASE_LIBS)

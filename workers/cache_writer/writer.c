@@ -273,6 +273,8 @@ on_committed(const struct store_commit *done, void *owner)
 		metric_observe_many(w->stats, M_STORE_DELAY, w->label, now - w->batch.times[i].ns,
 		    w->batch.times[i].rows);
 	letters_count(w, done);
+	if (w->hooks->committed != NULL)
+		w->hooks->committed(w->asked->source, w->asked->position, done, w->owner);
 	if (w->failing_since == 0)
 		check_store(w->stats, CHECK_DATABASE, E_OK, done->took_ns, "");
 	answered(w);

@@ -24,6 +24,8 @@
 
 struct flight { /* an exchange with its place in the list */
 	struct exchange exchange;
+	char trace_lines[2][TRACESTATE_MAX + 32]; /* header lines of its own, before those of all */
+	struct curl_slist trace_headers[2];
 	LIST_ENTRY(flight) link;
 };
 
@@ -431,9 +433,30 @@ exchange_set_options(struct exchange *c, const char *url, int64_t timeout_ms)
 	curl->easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->curl_text);
 }
 
+/* The header lines of this call: those of its trace, then those of all calls. */
+static struct curl_slist *
+flight_headers(struct flight *f, const struct call_trace *trace)
+{
+	struct upstream *u = f->exchange.upstream;
+	struct curl_slist *first = u->has_key ? &u->headers[0] : NULL;
+	const char *const names[] = { "tracestate", "traceparent" };
+	const char *const values[] = { trace != NULL ? trace->tracestate : "",
+		trace != NULL ? trace->traceparent : "" };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (values[i] == NULL || values[i][0] == '\0')
+			continue;
+		snprintf(
+		    f->trace_lines[i], sizeof(f->trace_lines[i]), "%s: %s", names[i], values[i]);
+		f->trace_headers[i] = (struct curl_slist){ f->trace_lines[i], first };
+		first = &f->trace_headers[i];
+	}
+	return first;
+}
+
 struct exchange *
 upstream_call(struct upstream *u, enum endpoint_host host, const char *path, int64_t timeout_ms,
-    void (*done)(struct exchange *, void *owner), void *owner)
+    const struct call_trace *trace, void (*done)(struct exchange *, void *owner), void *owner)
 {
 	struct flight *f = mem_alloc(sizeof(*f));
 	struct exchange *c = &f->exchange;
@@ -451,6 +474,7 @@ upstream_call(struct upstream *u, enum endpoint_host host, const char *path, int
 	if ((c->easy = u->curl->easy_init()) == NULL)
 		fatal(EXIT_WITH_SYSTEM, "out of memory: an upstream call");
 	exchange_set_options(c, url, timeout_ms);
+	u->curl->easy_setopt(c->easy, CURLOPT_HTTPHEADER, flight_headers(f, trace));
 	u->curl->easy_setopt(c->easy, CURLOPT_PRIVATE, f);
 	c->started_ns = clock_wall();
 	LIST_INSERT_HEAD(&u->flights, f, link);

@@ -10,6 +10,7 @@
 #include "endpoint.h"
 #include "label.h"
 #include "loop.h"
+#include "trace.h"
 
 #define EXCHANGE_PATH 256		/* what is kept of a path for the audit */
 
@@ -19,6 +20,14 @@ enum exchange_end {			/* how the exchange went, whatever was answered */
 	EXCHANGE_UNREACHABLE,	/* no connection, or it broke off */
 	EXCHANGE_TOO_LARGE,
 	EXCHANGE_GARBLED		/* not HTTP, or a content encoding that cannot be read */
+};
+
+#define EXCHANGE_TRACES 8	/* of those who share a call, so many get spans of it */
+
+struct exchange_trace {		/* somebody sampled who waits for this call */
+	struct trace_context asked;	/* by this span of theirs */
+	uint64_t	 span;		/* the call in their trace */
+	uint64_t	 journal;	/* and what was appended */
 };
 
 struct exchange {			/* the upstream's until `done` was called, and that turn over */
@@ -39,6 +48,9 @@ struct exchange {			/* the upstream's until `done` was called, and that turn ove
 	const struct endpoint_row *row;
 	unsigned	 symbols, try;
 	bool		 is_probe;	/* of its family's breaker */
+	struct trace_context trace;	/* of who asked first, sampled or not; for the log */
+	struct exchange_trace traces[EXCHANGE_TRACES];
+	unsigned	 trace_count;
 	int64_t		 timeout_ms;
 	double		 budget_left;
 	int		 outcome;
@@ -56,8 +68,12 @@ struct exchange {			/* the upstream's until `done` was called, and that turn ove
 struct upstream	*upstream_new(struct loop *, struct conf *, void (*ready)(void *owner), void *owner);
 int		 upstream_is_ready(const struct upstream *);
 void		 upstream_free(struct upstream **);	/* calls under way end without `done` */
-/* `done` is called once, later. `path` begins with a slash. */
+struct call_trace {		/* as header fields of the call, unchanged; "" or null: left out */
+	const char	*traceparent, *tracestate;
+};
+/* `done` is called once, later. `path` begins with a slash. `trace` may be null. */
 struct exchange	*upstream_call(struct upstream *, enum endpoint_host, const char *path, int64_t timeout_ms,
+		    const struct call_trace *trace,
 		    void (*done)(struct exchange *, void *owner), void *owner);
 
 struct verdict {		/* what a call's answer means for those who asked */

@@ -20,6 +20,8 @@ fetcher_on_fetch(struct peer *from, const void *data, void *owner)
 	const struct msg_fetch *fetch = data;
 	struct asker who = { .peer = from, .ticket = fetch->ticket };
 
+	if (fetch->traceparent[0] != '\0' && trace_parse(fetch->traceparent, &who.trace) != E_OK)
+		log_debug("%s: its traceparent is none", from->slot);
 	plan_ask(owner, fetch, &who);
 }
 
@@ -56,6 +58,7 @@ fetcher_peer_up(struct peer *peer, void *owner)
 {
 	struct fetcher *f = owner;
 
+	tracing_peer_up(&f->tracing, peer);
 	if (peer->role == ROLE_HTTP)
 		publish_clock(f, peer);
 	else if (peer->role == ROLE_CACHE_WRITER && f->journal != NULL)
@@ -65,7 +68,10 @@ fetcher_peer_up(struct peer *peer, void *owner)
 static void
 fetcher_peer_down(struct peer *peer, void *owner)
 {
-	plan_forget(owner, peer);
+	struct fetcher *f = owner;
+
+	tracing_peer_down(&f->tracing, peer);
+	plan_forget(f, peer);
 }
 
 static void
@@ -75,6 +81,7 @@ fetcher_drain(int64_t timeout_ms, void *owner)
 
 	log_info("draining for at most %lld ms", (long long)timeout_ms);
 	f->draining = true;
+	tracing_drain(&f->tracing);
 	plan_kick(f);
 }
 
@@ -169,6 +176,7 @@ main(int argc, char **argv)
 	proc_confine(p);
 	proc_connect(p, &fetcher_hooks, fetcher_handlers, &f);
 
+	tracing_init(&f.tracing, p);
 	f.has_key = p->conf.alpaca_key[0] != '\0' && p->conf.alpaca_secret[0] != '\0';
 	f.assets = assets_new();
 	fetcher_open_journal(&f);
@@ -179,6 +187,7 @@ main(int argc, char **argv)
 	proc_ready(p);
 	proc_loop(p);
 
+	tracing_fini(&f.tracing);
 	clock_watch_end(&f);
 	plan_fini(&f);
 	upstream_free(&f.upstream);

@@ -12,6 +12,7 @@
 #include "journal.h"
 #include "label.h"
 #include "plan.h"
+#include "span.h"
 
 #define FAMILIES	   LABEL_family_COUNT
 #define TRIM_AFTER_MS	   1000	/* since the last thing that took much memory */
@@ -45,7 +46,16 @@ struct fetcher {
 	struct assets	*assets;
 	struct clock_watch clock;
 	struct loop_timer sync_timer, trim_timer;
+	struct tracing	 tracing;
 };
+
+/* traced.c: whom of those who wait a call is for, as far as they are sampled; told again when more may have come */
+void	traced_gather(const struct batch *, struct exchange *);
+/* What the upstream is told of it; false: nothing. `traceparent` holds the text. */
+bool	traced_header(const struct batch *, struct exchange *, char traceparent[TRACEPARENT_LEN + 1],
+	    struct call_trace *);
+void	traced_call(struct fetcher *, const struct exchange *, const struct verdict *);	/* it is over */
+void	traced_append(struct fetcher *, struct exchange *, int64_t begun_ns, int result);	/* wall */
 
 /* settle.c: a call is over */
 void	batch_settle(struct exchange *, void *batch);
@@ -81,7 +91,7 @@ void	publish_state(struct fetcher *);	/* tells whether the journal takes more */
 void	publish_gather(struct fetcher *, const struct records *, size_t from, bool backwards);
 /* Behind the rows it speaks of; nothing when one of those gathered could not be kept. */
 void	publish_coverage(struct fetcher *, const struct coverage *);
-int	publish_flush(struct fetcher *, const struct exchange *) MUST_CHECK;
+int	publish_flush(struct fetcher *, struct exchange *) MUST_CHECK;
 void	publish_answer(const struct job *);
 void	publish_refusal(struct fetcher *, const struct msg_fetch *, const struct asker *, int error,
 	    uint64_t retry_ms, const char *reason);

@@ -3,7 +3,7 @@ noinst_LIBRARIES += libfetcher.a
 libfetcher_a_SOURCES = workers/fetcher/plan.c workers/fetcher/pump.c workers/fetcher/lane.c \
 	workers/fetcher/job.c workers/fetcher/settle.c workers/fetcher/walk.c workers/fetcher/cover.c workers/fetcher/missing.c \
 	workers/fetcher/publish.c workers/fetcher/seen.c workers/fetcher/request.c workers/fetcher/exchange.c workers/fetcher/libcurl.c workers/fetcher/rest.c \
-	workers/fetcher/verdict.c workers/fetcher/budget.c workers/fetcher/breaker.c \
+	workers/fetcher/verdict.c workers/fetcher/traced.c workers/fetcher/budget.c workers/fetcher/breaker.c \
 	workers/fetcher/clock_watch.c workers/fetcher/decode.c workers/fetcher/decode_record.c \
 	workers/fetcher/decode_scan.c workers/fetcher/fetcher.h workers/fetcher/plan.h \
 	workers/fetcher/exchange.h workers/fetcher/libcurl.h workers/fetcher/budget.h workers/fetcher/decode.h \
@@ -13,5 +13,5 @@ libfetcher_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
 pkglibexec_PROGRAMS += fetcher
 fetcher_SOURCES = workers/fetcher/fetcher.c
 fetcher_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS)
-fetcher_LDADD = libfetcher.a $(PROC_LIBS) $(JOURNAL_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) \
+fetcher_LDADD = libfetcher.a $(TRACE_LIBS) $(PROC_LIBS) $(JOURNAL_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) \
 	$(MARKET_LIBS) $(JANSSON_LIBS) $(BASE_LIBS) -ldl -lpthread

@@ -12,6 +12,7 @@
 #include "endpoint.h"
 #include "hash.h"
 #include "proc.h"
+#include "trace.h"
 
 #define HOSTS	   2		/* enum endpoint_host: each has its own budget and connections */
 #define ROWS_MAX   10000	/* of one answer, over all pages */
@@ -43,6 +44,7 @@ struct asker {
 	answer_fn	*done;
 	void		*owner;
 	int64_t		 deadline_ns;
+	struct trace_context trace;	/* none: it has none, or asks for this process itself */
 };
 
 struct job {

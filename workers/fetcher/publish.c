@@ -147,14 +147,17 @@ publish_position(struct fetcher *f)
 }
 
 int
-publish_flush(struct fetcher *f, const struct exchange *e)
+publish_flush(struct fetcher *f, struct exchange *e)
 {
+	int64_t begun = e->trace_count > 0 ? clock_wall() : 0;
 	uint64_t last;
 	size_t lost = 0;
 	int r;
 
 	publish_audit(f, e);
 	r = journal_flush(f->journal, &last, &lost);
+	if (e->trace_count > 0)
+		traced_append(f, e, begun, r);
 	if (r != E_OK) {
 		if (!f->journal_failing)
 			log_error("journal: cannot be written; %zu records are not kept", lost);

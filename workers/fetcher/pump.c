@@ -46,8 +46,10 @@ batch_leave(struct batch *b, const char *path)
 	struct fetcher *f = b->fetcher;
 	int64_t now = clock_mono(), limit_ms = f->proc->conf.upstream_timeout;
 	int64_t left_ms = batch_patience_ns(b, now) / CLOCK_MS;
-	struct exchange *call;
-	bool is_probe;
+	struct exchange *call, traced = { 0 };
+	char traceparent[TRACEPARENT_LEN + 1];
+	struct call_trace trace;
+	bool is_probe, is_traced;
 
 	b->tries++;
 	if (!b->departed && b->count > 1)
@@ -59,7 +61,13 @@ batch_leave(struct batch *b, const char *path)
 	is_probe = breaker_started(plan_breaker(f, b->row), now);
 	if (left_ms < limit_ms)
 		limit_ms = left_ms > 1 ? left_ms : 1;
-	call = upstream_call(f->upstream, b->row->host, path, limit_ms, batch_settle, b);
+	traced_gather(b, &traced);
+	is_traced = traced_header(b, &traced, traceparent, &trace);
+	call = upstream_call(
+	    f->upstream, b->row->host, path, limit_ms, is_traced ? &trace : NULL, batch_settle, b);
+	call->trace = traced.trace;
+	call->trace_count = traced.trace_count;
+	memcpy(call->traces, traced.traces, sizeof(call->traces));
 	call->row = b->row;
 	call->symbols = b->row->shape == SHAPE_CLOCK ? 0 : b->count;
 	call->try = b->tries;

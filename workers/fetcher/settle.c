@@ -362,7 +362,7 @@ settle_refusal(struct batch *b, const struct verdict *v)
 }
 
 static void
-settle_error(struct batch *b, const struct verdict *v, const struct exchange *c)
+settle_error(struct batch *b, const struct verdict *v, struct exchange *c)
 {
 	struct decode d = {
 		.source = settle_source(b->row, c), .received = c->received_ns, .feed = b->feed
@@ -394,12 +394,19 @@ batch_settle(struct exchange *c, void *owner)
 {
 	struct batch *b = owner;
 	struct fetcher *f = b->fetcher;
+	char trace[TRACE_ID_LEN + 1];
 	struct verdict v;
 
+	if (trace_is(&c->trace)) {
+		trace_format_id(&c->trace, trace);
+		log_context(NULL, trace);
+	}
 	b->state = BATCH_SETTLING;
 	f->plan.in_flight[b->row->host]--;
 	plan_kick(f);
 	verdict_read(&v, c);
+	traced_gather(b, c);
+	traced_call(f, c, &v);
 	settle_account(f, c, &v);
 	if (b->count == 0) {
 		if (publish_flush(f, c) != E_OK)
@@ -411,6 +418,7 @@ batch_settle(struct exchange *c, void *owner)
 	}
 	settle_count(f, c, &v);
 	verdict_fini(&v);
+	log_context(NULL, NULL);
 	if (b->state == BATCH_SETTLING)
 		batch_free(&b);
 }

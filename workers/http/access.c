@@ -3,6 +3,7 @@
 
 #include "http_worker.h"
 #include "label.h"
+#include "text.h"
 
 void
 access_configure(struct access *a, const struct conf *conf)
@@ -15,20 +16,30 @@ access_configure(struct access *a, const struct conf *conf)
 }
 
 const char *
-asker_trace_id(const struct asker *a, char trace[TRACE_ID_LEN + 1])
+asker_trace_id(const struct asker *a, struct trace_texts *texts)
 {
 	if (a->trace[0] == '\0')
 		return NULL;
-	memcpy(trace, a->trace + 3, TRACE_ID_LEN);
-	trace[TRACE_ID_LEN] = '\0';
-	return trace;
+	(void)text_copy_n(texts->id, sizeof(texts->id), a->trace + 3, TRACE_ID_LEN);
+	return texts->id;
+}
+
+/* Without tracing the span in the context is the client's, which is no line's of ours. */
+static const char *
+asker_span_id(const struct asker *a, struct trace_texts *texts)
+{
+	if (a->trace[0] == '\0' || !a->worker->tracing.on)
+		return NULL;
+	(void)text_copy_n(texts->span, sizeof(texts->span), a->trace + 36, TRACE_SPAN_LEN);
+	return texts->span;
 }
 
 struct log_about
-asker_about(const struct asker *a, char trace[TRACE_ID_LEN + 1])
+asker_about(const struct asker *a, struct trace_texts *texts)
 {
 	return (struct log_about){ .request_id = a->id,
-		.trace_id = asker_trace_id(a, trace),
+		.trace_id = asker_trace_id(a, texts),
+		.span_id = asker_span_id(a, texts),
 		.symbol = a->symbol,
 		.code = a->code,
 		.route = label_text(LABELS_route, a->route) };
@@ -40,12 +51,12 @@ access_answered(struct access *access, const struct asker *a, const struct http_
     int64_t duration_ns)
 {
 	const struct http_request *r = a->request;
-	char trace[TRACE_ID_LEN + 1];
+	struct trace_texts texts;
 	struct log_about about;
 
 	if (access->kind == ACCESS_SAMPLED && access->seen++ % access->one_in != 0)
 		return;
-	about = asker_about(a, trace);
+	about = asker_about(a, &texts);
 	about.status = answer->status;
 	about.method = http_method(r);
 	about.path = http_path(r);

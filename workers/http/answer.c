@@ -44,7 +44,7 @@ asker_begin(struct asker *a, struct worker *w, struct http_request *request, enu
 	a->route = route;
 	a->cache = a->code = a->symbol = NULL;
 	request_id(&w->ids, request, a->id);
-	request_trace(request, a->trace);
+	asker_trace_begin(a);
 }
 
 /* Sends; afterwards the request is gone. Counted first, so that whoever has the answer finds it
@@ -61,6 +61,7 @@ answer_count(struct asker *a, const struct http_answer *answer)
 	metric_set(s, M_HTTP_IN_FLIGHT, 0, 0, --w->in_flight);
 	if (w->access.kind != ACCESS_OFF)
 		access_answered(&w->access, a, answer, duration);
+	asker_trace_answered(a, answer->status);
 }
 
 static void
@@ -200,14 +201,14 @@ answer_found(struct asker *a, const struct ask *ask, const struct found *f)
 static void
 answer_fault_log(struct asker *a, const struct fault *f)
 {
-	char trace[TRACE_ID_LEN + 1];
+	struct trace_texts texts;
 	struct log_about about;
 
 	a->code = err_name(f->code);
 	a->symbol = f->symbol != NULL && f->symbol[0] != '\0' ? f->symbol : NULL;
 	if (!log_level_enabled(LOG_LEVEL_DEBUG) && f->code != E_INTERNAL_SERVICE_ERROR)
 		return;
-	about = asker_about(a, trace);
+	about = asker_about(a, &texts);
 	about.status = err_status(f->code);
 	if (f->code == E_INTERNAL_SERVICE_ERROR)
 		log_error_of(&about, "%s %s: answered %s", http_method(a->request),

@@ -226,6 +226,7 @@ batch_leave(struct pending *p)
 {
 	struct batch *b = (struct batch *)p;
 
+	asker_trace_gone(&b->asker);
 	for (size_t i = 0; i < b->count; i++)
 		lookup_leave(b->asker.worker->lookup, &b->entries[i].waiter);
 	batch_free(b);
@@ -266,6 +267,7 @@ batch_new(struct visit *c, const struct ask *ask)
 	b->pending.leave = batch_leave;
 	b->asker = c->asker;
 	b->ask = *ask;
+	asker_trace_fetch(&b->asker, &b->ask.fetch);
 	b->count = count;
 	for (size_t i = 0; i < count; i++) {
 		b->entries[i].batch = b;
@@ -292,6 +294,7 @@ batch_answer(struct visit *c, const struct question *q)
 		.reason = "it names more symbols than http.batch_max allows" };
 	struct batch *b;
 	struct ask ask;
+	int64_t begun;
 
 	if (c->params->item_count > (size_t)conf->http_batch_max ||
 	    ask_read(&ask, q, c->params, conf, &fault) != E_OK) {
@@ -299,8 +302,10 @@ batch_answer(struct visit *c, const struct question *q)
 		return;
 	}
 	b = batch_new(c, &ask);
+	begun = asker_trace_now(&b->asker);
 	for (size_t i = 0; i < b->count; i++)
 		b->left += entry_begin_look(&b->entries[i], q, c->params->items[i]);
+	asker_trace_lookup(&b->asker, begun, "", b->left > 0 ? "miss" : "", b->count);
 	if (b->left == 0)
 		batch_finish(b);
 	else

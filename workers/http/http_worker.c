@@ -105,12 +105,14 @@ http_on_peer_up(struct peer *peer, void *owner)
 	struct worker *w = worker_of(owner);
 
 	w->fetcher_was_ready |= peer->role == ROLE_FETCHER;
+	tracing_peer_up(&w->tracing, peer);
 	lookup_peer_up(w->lookup, peer);
 }
 
 static void
 http_on_peer_down(struct peer *peer, void *owner)
 {
+	tracing_peer_down(&worker_of(owner)->tracing, peer);
 	lookup_peer_down(worker_of(owner)->lookup, peer);
 }
 
@@ -141,6 +143,7 @@ http_on_drain(int64_t timeout_ms, void *owner)
 		.arg = w->proc,
 	};
 
+	tracing_drain(&w->tracing);
 	http_server_drain(w->server, &drain);
 }
 

@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "proc.h"
 #include "router.h"
+#include "span.h"
 #include "status.h"
 #include "symbol.h"
 
@@ -22,8 +23,6 @@ struct access {
 	enum access_kind kind;
 	uint64_t	 one_in, seen;
 };
-
-#define TRACE_ID_LEN 32		/* within a traceparent, behind "00-" */
 
 struct worker {
 	struct proc		*proc;
@@ -44,6 +43,7 @@ struct worker {
 	struct route_match	 match;		/* of the request in hand */
 	struct access		 access;
 	struct status_feed	*feed;
+	struct tracing		 tracing;
 };
 
 void	worker_open(struct worker *, struct proc *);	/* all but the server */
@@ -58,7 +58,10 @@ struct asker {
 	struct http_request	*request;
 	enum route		 route;
 	char			 id[REQUEST_ID_MAX + 1];
-	char			 trace[TRACEPARENT_LEN + 1];	/* "" without a valid one */
+	char			 trace[TRACEPARENT_LEN + 1];	/* `context` as text; "" without one */
+	struct trace_context	 context;	/* the client's, or this request's own where this gateway traces */
+	uint64_t		 parent;	/* the client's span; 0: it sent none */
+	bool			 records;	/* spans are wanted */
 	/* For the log, borrowed until the answer is sent; null: it has none. */
 	const char		*cache, *code, *symbol;
 };
@@ -70,6 +73,18 @@ struct visit {			/* the request in hand, while its handler runs */
 };
 
 void	asker_begin(struct asker *, struct worker *, struct http_request *, enum route);
+
+/* Its part in a trace: after all but `trace` and what follows from it is set. */
+void	asker_trace_begin(struct asker *);
+/* What the fetcher shall know of it. */
+void	asker_trace_fetch(const struct asker *, struct msg_fetch *);
+/* lookup_now, recorded. */
+bool	asker_look(const struct asker *, const struct ask *, struct found *);
+/* The same for many: wall clock before, and what is told behind. */
+int64_t	asker_trace_now(const struct asker *);
+void	asker_trace_lookup(const struct asker *, int64_t begun, const char *symbol, const char *way, size_t count);
+void	asker_trace_answered(const struct asker *, int status);
+void	asker_trace_gone(const struct asker *);	/* the client is */
 
 /* Each of these answers the request, exactly once. */
 void	answer_found(struct asker *, const struct ask *, const struct found *);
@@ -149,9 +164,12 @@ int	openapi_write(struct buf *) MUST_CHECK;
 void	access_configure(struct access *, const struct conf *);
 /* A line of the answer that is about to be sent, if its turn has come. Off it is not called. */
 void	access_answered(struct access *, const struct asker *, const struct http_answer *, int64_t duration_ns);
-/* What the log says a line is about that concerns this request; the trace's id is written to `trace`. */
-struct log_about asker_about(const struct asker *, char trace[TRACE_ID_LEN + 1]);
-/* The same of the trace alone: `trace`, or null without one. */
-const char *asker_trace_id(const struct asker *, char trace[TRACE_ID_LEN + 1]);
+struct trace_texts {
+	char	 id[TRACE_ID_LEN + 1], span[TRACE_SPAN_LEN + 1];
+};
+/* What the log says a line is about that concerns this request; the ids of its trace are written to `texts`. */
+struct log_about asker_about(const struct asker *, struct trace_texts *texts);
+/* The same of the trace alone: texts->id, or null without one. */
+const char *asker_trace_id(const struct asker *, struct trace_texts *texts);
 
 #endif /* HTTP_WORKER_H */

@@ -507,6 +507,7 @@ range_leave(struct pending *p)
 
 	if (r->ticket != NULL)
 		history_cancel(r->ticket);
+	asker_trace_gone(&r->asker);
 	lookup_leave(range_lookup(r), &r->waiter);
 	range_free(&r);
 }
@@ -551,6 +552,7 @@ range_begin(struct visit *c, const struct ask *ask, const struct token *token)
 	r->waiter.done = range_done;
 	r->asker = c->asker;
 	r->ask = *ask;
+	asker_trace_fetch(&r->asker, &r->ask.fetch);
 	r->down = ask_runs_down(ask);
 	r->limit = ask->fetch.limit;
 	range_begin_over(r);
@@ -573,7 +575,7 @@ range_answer(struct visit *c, const struct question *q)
 	if (ask_read(&ask, q, c->params, &c->worker->proc->conf, &fault) != E_OK ||
 	    range_check(&ask, &token, &fault) != E_OK)
 		answer_fault(&c->asker, &fault);
-	else if (lookup_now(c->worker->lookup, &ask, &found))
+	else if (asker_look(&c->asker, &ask, &found))
 		answer_found(&c->asker, &ask, &found);
 	else
 		range_begin(c, &ask, &token);

@@ -25,12 +25,14 @@ worker_open(struct worker *w, struct proc *p)
 	w->feed = status_feed_new(p->loop, status_page_write, w);
 	request_ids_init(&w->ids);
 	access_configure(&w->access, &p->conf);
+	tracing_init(&w->tracing, p);
 }
 
 void
 worker_close(struct worker *w)
 {
 	status_feed_free(&w->feed);
+	tracing_fini(&w->tracing);
 	history_close(&w->history);
 	lookup_free(&w->lookup);
 	router_free(&w->router);
@@ -79,12 +81,12 @@ worker_serve(struct worker *w, struct http_request *request)
 	struct route_match *m = &w->match;
 	struct fault fault = { 0 };
 	struct visit c = { .worker = w, .params = &w->params };
-	char trace[TRACE_ID_LEN + 1];
+	struct trace_texts texts;
 
 	worker_count_in(w);
 	router_find(w->router, http_method(request), http_path(request), m);
 	asker_begin(&c.asker, w, request, m->row != NULL ? m->row->route : ROUTE_NONE);
-	log_context(c.asker.id, asker_trace_id(&c.asker, trace));
+	log_context(c.asker.id, asker_trace_id(&c.asker, &texts));
 	stats_doing(&w->proc->stats, http_method(request), http_path(request), c.asker.id);
 	if (m->row == NULL)
 		answer_no_route(&c.asker, m);

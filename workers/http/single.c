@@ -34,6 +34,7 @@ single_leave(struct pending *p)
 {
 	struct single *s = (struct single *)p;
 
+	asker_trace_gone(&s->asker);
 	lookup_leave(s->asker.worker->lookup, &s->waiter);
 	mem_free(&s);
 }
@@ -51,7 +52,8 @@ single_wait(struct visit *c, const struct ask *ask)
 	s->waiter.done = single_done;
 	s->asker = c->asker;
 	s->ask = *ask;
-	if ((refused.error = lookup_later(lookup, ask, &s->waiter)) == E_OK) {
+	asker_trace_fetch(&s->asker, &s->ask.fetch);
+	if ((refused.error = lookup_later(lookup, &s->ask, &s->waiter)) == E_OK) {
 		http_tag_set(c->asker.request, s);
 		return;
 	}
@@ -69,7 +71,7 @@ single_answer(struct visit *c, const struct question *q)
 
 	if (ask_read(&ask, q, c->params, &c->worker->proc->conf, &fault) != E_OK)
 		answer_fault(&c->asker, &fault);
-	else if (lookup_now(c->worker->lookup, &ask, &found))
+	else if (asker_look(&c->asker, &ask, &found))
 		answer_found(&c->asker, &ask, &found);
 	else
 		single_wait(c, &ask);

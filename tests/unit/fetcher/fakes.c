@@ -177,11 +177,13 @@ fake_end(const struct fake *k, unsigned http, uint64_t ticket, unsigned *first_v
  */
 struct exchange *
 upstream_call(struct upstream *u, enum endpoint_host host, const char *path, int64_t timeout_ms,
-    void (*done)(struct exchange *, void *owner), void *owner)
+    const struct call_trace *trace, void (*done)(struct exchange *, void *owner), void *owner)
 {
 	struct fake_call *c = mem_alloc(sizeof(*c));
 
 	(void)u;
+	if (trace != NULL)
+		text_copy(c->traceparent, sizeof(c->traceparent), trace->traceparent);
 	if (the_fake->call_count == FAKE_CALLS)
 		panic("more calls than the test expects");
 	the_fake->calls[the_fake->call_count++] = c;

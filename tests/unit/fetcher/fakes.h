@@ -10,6 +10,7 @@ struct fake_call {		/* one that left; answered by fake_answer */
 	struct exchange	 exchange;
 	enum endpoint_host host;
 	char		 path[8192];
+	char		 traceparent[56];	/* "" without one */
 	bool		 answered;
 };
 

@@ -7,7 +7,7 @@ test_fetcher_SOURCES = tests/unit/fetcher/test_budget.c tests/unit/fetcher/test_
 	tests/unit/fetcher/test_clock_watch.c tests/unit/fetcher/fakes.c tests/unit/fetcher/fakes.h
 test_fetcher_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/fetcher -DTESTS_DIR='"$(abs_top_srcdir)/tests"'
 test_fetcher_CFLAGS = $(TEST_CFLAGS)
-test_fetcher_LDADD = libfetcher.a $(MARKET_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS) \
+test_fetcher_LDADD = libfetcher.a $(TRACE_LIBS) $(MARKET_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS) \
 	$(JANSSON_LIBS) $(CRITERION_LIBS)
 
 # Real exchanges, where test_fetcher has a double.

@@ -153,7 +153,7 @@ call(int64_t timeout_ms)
 	int64_t end = clock_mono() + 20 * CLOCK_SEC;
 
 	b->done = NULL;
-	upstream_call(b->upstream, HOST_DATA, "/v2/x?symbols=AAPL", timeout_ms, on_done, b);
+	upstream_call(b->upstream, HOST_DATA, "/v2/x?symbols=AAPL", timeout_ms, NULL, on_done, b);
 	while (b->done == NULL && clock_mono() < end)
 		loop_turn(b->loop, 50);
 	cr_assert_not_null(b->done, "the exchange does not end");
@@ -326,7 +326,7 @@ Test(exchange, nobody_there_is_unreachable_at_once)
 
 Test(exchange, calls_under_way_end_with_the_upstream)
 {
-	upstream_call(b->upstream, HOST_DATA, "/v2/x", 5000, on_done, b);
+	upstream_call(b->upstream, HOST_DATA, "/v2/x", 5000, NULL, on_done, b);
 	loop_turn(b->loop, 10);
 	upstream_free(&b->upstream);
 	cr_expect_null(b->done);

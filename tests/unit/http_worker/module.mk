@@ -8,5 +8,5 @@ test_http_worker_SOURCES = tests/unit/http_worker/test_router.c tests/unit/http_
 	tests/unit/http_worker/stage.c tests/unit/http_worker/fake_history.c tests/unit/http_worker/fake_history.h tests/unit/http_worker/stage.h $(HTTP_WORKER_SOURCES)
 test_http_worker_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/http
 test_http_worker_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(HIREDIS_CFLAGS)
-test_http_worker_LDADD = $(REDIS_LIBS) $(STATUS_LIBS) $(HEALTH_LIBS) $(HTTP_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(IPC_LIBS) $(BASE_LIBS) \
+test_http_worker_LDADD = $(REDIS_LIBS) $(STATUS_LIBS) $(HEALTH_LIBS) $(HTTP_LIBS) $(TRACE_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(IPC_LIBS) $(BASE_LIBS) \
 	$(JANSSON_LIBS) $(CRITERION_LIBS)

@@ -162,6 +162,13 @@ http_header(const struct http_request *r, const char *name)
 	return line_value(r->headers, name);
 }
 
+/* One of a name is all this knows. */
+const char *
+http_header_nth(const struct http_request *r, const char *name, unsigned nth)
+{
+	return nth == 0 ? line_value(r->headers, name) : NULL;
+}
+
 const uint8_t *
 http_body(const struct http_request *r, size_t *len)
 {
