@@ -1,4 +1,4 @@
-"""36-traces.py - traces: taken on, kept together over all processes, exported as OTLP, and never in anybody's way."""
+"""39-traces.py - traces: taken on, kept together over all processes, exported as OTLP, and never in anybody's way."""
 import contextlib
 import http.server
 import json
