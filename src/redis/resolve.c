@@ -77,6 +77,10 @@ resolver_open(struct loop *loop)
 
 	if (dns == NULL)
 		return NULL;
+	/* libevent asks all name servers in turn and waits 5 s for each: one that is silent would
+	 * cost the whole time of a connection, again and again. */
+	(void)evdns_base_set_option(dns, "timeout:", "0.4");
+	(void)evdns_base_set_option(dns, "max-timeouts:", "1");
 	(void)evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL, RESOLV_CONF);
 	(void)evdns_base_load_hosts(dns, HOSTS_FILE);
 	return dns;
