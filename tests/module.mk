@@ -18,5 +18,6 @@ include tests/unit/ctl/module.mk
 include tests/unit/replay/module.mk
 include tests/unit/fetcher/module.mk
 include tests/unit/http_worker/module.mk
+include tests/unit/tracer/module.mk
 endif
 include tests/fuzz/module.mk

@@ -381,6 +381,25 @@ def test_a_reload_renews_the_tracer(scene):
     c.wait(after, "spans under the new name")
 
 
+def test_an_upgrade_goes_on_tracing(scene):
+    c = Collector()
+    g = traced(scene, c)
+    before = g.children()
+    g.process.send_signal(signal.SIGUSR2)
+
+    def renewed():
+        now = g.children()
+        return len(now) == len(before) and not set(now.values()) & set(before.values())
+    wait_for(renewed, 15, "new workers")
+
+    def told(spans):
+        g.ask(FRESH, headers=PARENT)
+        time.sleep(0.05)
+        return has_all(spans)
+    c.wait(told, "spans of the new ones")
+    equal(g.stop(), 0)
+
+
 def test_a_collector_that_dies_in_the_middle_is_found_again(scene):
     c = Collector()
     g = traced(scene, c)

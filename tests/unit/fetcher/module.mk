@@ -4,7 +4,7 @@ TESTS += test_fetcher
 test_fetcher_SOURCES = tests/unit/fetcher/test_budget.c tests/unit/fetcher/test_breaker.c \
 	tests/unit/fetcher/test_decode.c tests/unit/fetcher/test_recorded.c tests/unit/fetcher/test_plan.c \
 	tests/unit/fetcher/test_settle.c tests/unit/fetcher/test_walk.c tests/unit/fetcher/test_cover.c tests/unit/fetcher/test_publish.c \
-	tests/unit/fetcher/test_clock_watch.c tests/unit/fetcher/fakes.c tests/unit/fetcher/fakes.h
+	tests/unit/fetcher/test_clock_watch.c tests/unit/fetcher/test_traced.c tests/unit/fetcher/fakes.c tests/unit/fetcher/fakes.h
 test_fetcher_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/workers/fetcher -DTESTS_DIR='"$(abs_top_srcdir)/tests"'
 test_fetcher_CFLAGS = $(TEST_CFLAGS)
 test_fetcher_LDADD = libfetcher.a $(TRACE_LIBS) $(MARKET_LIBS) $(IPC_LIBS) $(CONF_LIBS) $(METRIC_LIBS) $(BASE_LIBS) \

@@ -1,0 +1,97 @@
+/* test_tracer.c - lists of pairs, the largest span, the queue. What the bytes mean is tests/system/36-traces.py's. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tracer.h"
+
+Test(pairs, values_are_unescaped_and_blanks_around_go)
+{
+	char list[] = " a = 1 ,, b=%2C%3D+x , c=";
+	struct pair p[4];
+	size_t n = 0;
+
+	cr_assert_eq(pairs_read(list, p, 4, &n), E_OK);
+	cr_assert_eq(n, 3);
+	cr_expect_str_eq(p[0].name, "a");
+	cr_expect_str_eq(p[0].value, "1");
+	cr_expect_str_eq(p[1].value, ",=+x");
+	cr_expect_str_eq(p[2].value, "");
+}
+
+Test(pairs, what_is_none_is_refused)
+{
+	static const char *const bad[] = { "a", "=1", "a=%", "a=%0", "a=%0d", "a=%00", "a=%zz",
+		"a=%ff", "a\x01=1", "a=1,b=2,c=3,d=4,e=5", "a=1,b" };
+	struct pair p[4];
+	char list[64];
+	size_t n = 9;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(list, sizeof(list), "%s", bad[i]);
+		cr_expect_eq(pairs_read(list, p, 4, &n), E_CONFIG, "%s", bad[i]);
+	}
+	cr_expect_eq(n, 9, "untouched");
+}
+
+static void
+fill(char *text, size_t size)
+{
+	memset(text, 'x', size - 1);
+	text[size - 1] = '\0';
+}
+
+Test(otlp, a_span_whose_every_field_is_full_fits)
+{
+	static struct msg_span s;
+	struct buf b;
+
+	memset(&s, 0xff, sizeof(s));
+	s.remote = s.failed = true;
+	fill(s.name, sizeof(s.name));
+	fill(s.reason, sizeof(s.reason));
+	fill(s.state, sizeof(s.state));
+	fill(s.method, sizeof(s.method));
+	fill(s.route, sizeof(s.route));
+	fill(s.path, sizeof(s.path));
+	fill(s.request_id, sizeof(s.request_id));
+	fill(s.symbol, sizeof(s.symbol));
+	fill(s.cache, sizeof(s.cache));
+	fill(s.code, sizeof(s.code));
+	fill(s.endpoint, sizeof(s.endpoint));
+	fill(s.upstream_id, sizeof(s.upstream_id));
+	fill(s.store, sizeof(s.store));
+	buf_init(&b, 8192);
+	cr_expect_eq(otlp_span(&b, &s, "http-255.1"), E_OK);
+	cr_expect_lt(buf_len(&b), 4096, "%zu", buf_len(&b));
+	buf_fini(&b);
+}
+
+Test(queue, it_is_bounded_and_first_in_is_first_out)
+{
+	struct queue q;
+	struct buf out;
+	char c;
+
+	queue_init(&q, 3);
+	buf_init(&out, 1024);
+	for (int round = 0; round < 5; round++) {
+		for (c = 'a'; c < 'd'; c++)
+			cr_expect(queue_add(&q, &c, 1));
+		cr_expect(!queue_add(&q, &c, 1), "full");
+		buf_reset(&out);
+		cr_expect_eq(queue_take(&q, 2, &out), 2);
+		cr_expect_eq(queue_take(&q, 9, &out), 1);
+		cr_expect_eq(queue_take(&q, 9, &out), 0);
+		cr_expect_eq(buf_len(&out), 9);
+		cr_expect_arr_eq(buf_data(&out),
+		    "\x12\x01"
+		    "a\x12\x01"
+		    "b\x12\x01"
+		    "c",
+		    9);
+	}
+	cr_expect(queue_add(&q, &c, 1), "one stays for fini to free");
+	queue_fini(&q);
+	buf_fini(&out);
+}
