@@ -426,19 +426,25 @@ process.stdout.write(JSON.stringify(o));
 """
 
 
-def official():
-    """The folder with the official decoders; made once a build."""
+def official_begin():
+    """Has npm fetch the official decoders, once a build, while the other tests run. None: they are there, or there is no npm."""
     folder = BUILD / "otlp"
-    if not shutil.which("npm") or not shutil.which("node"):
-        raise Skip("there is no npm here")
-    if not (folder / "done").exists():
-        folder.mkdir(exist_ok=True)
-        r = subprocess.run(["timeout", "60", "npm", "install", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--no-audit",
-                            "--no-fund", "--no-package-lock", "--ignore-scripts", "@opentelemetry/otlp-transformer@0.57.2"],
-                           cwd=folder, capture_output=True, text=True)
-        if r.returncode != 0:
-            raise Skip("npm could not install the official decoders: " + r.stderr[-200:])
+    if not shutil.which("npm") or not shutil.which("node") or (folder / "done").exists():
+        return None
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(["timeout", "60", "npm", "install", "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--no-audit",
+                             "--no-fund", "--no-package-lock", "--ignore-scripts", "@opentelemetry/otlp-transformer@0.57.2"],
+                            cwd=folder, stdin=subprocess.DEVNULL, stdout=open(folder / "npm.log", "w"), stderr=subprocess.STDOUT)
+
+
+def official():
+    """The folder with the official decoders."""
+    folder = BUILD / "otlp"
+    if fetching and fetching.wait(70) == 0:
         (folder / "done").touch()
+    if not (folder / "done").exists():
+        raise Skip("npm could not install the official decoders: "
+                   + ((folder / "npm.log").read_text()[-200:] if fetching else "there is no npm here"))
     return folder
 
 
@@ -476,4 +482,5 @@ def test_the_official_decoders_read_the_same(scene):
 
 
 if __name__ == "__main__":
+    fetching = official_begin()
     run_file(globals())
