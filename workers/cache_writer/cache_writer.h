@@ -115,7 +115,8 @@ void	 rows_raise(struct rows *, uint64_t done, uint64_t most, int64_t took_ns, i
 #define CLAIM_ANY ((uint64_t)INT64_MAX)
 struct claim {			/* to the journals of a node, in a store that others share; zeros: none yet */
 	uint64_t	 known;		/* up to here they are ours; CLAIM_ANY: whatever there is */
-	uint64_t	 mine;
+	uint64_t	 mine;		/* 0: there is no room to note one, and nothing to tell copies by */
+	bool		 told;		/* that there is no room */
 };
 /* Before the store is opened, and once it knows `mine`. E_SYSTEM with the reason. */
 int	 claim_prepare(struct claim *, const char *state_dir, char why[STORE_WHY]) MUST_CHECK;
