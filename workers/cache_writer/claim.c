@@ -110,7 +110,8 @@ claim_keep(struct claim *c, uint64_t noted, const char *why)
 {
 	c->mine = noted;
 	if (!c->told)
-		log_warn("store: %s; goes on with the claim of an earlier start, so a copy of this state "
+		log_warn("store: %s; goes on with the claim of an earlier start, so a copy of this "
+			 "state "
 			 "directory may not be noticed before the next one: make room",
 		    why);
 	c->told = true;

@@ -100,8 +100,8 @@ on_failed(int error, const char *why, void *owner)
 
 	if (w->unanswered == COMMIT) {
 		rows_lower(&w->rows, w->batch.rows);
-		log_debug("store %s: %" PRIu64 " rows at once from now on", w->kind->name,
-		    w->rows.bound);
+		log_debug(
+		    "store %s: %" PRIu64 " rows at once from now on", w->kind->name, w->rows.bound);
 	}
 	w->failed = true;
 	w->error = error;
@@ -291,9 +291,8 @@ static const struct store_hooks store_hooks = {
 static bool
 batch_fill(struct writer *w, struct tail **whose, struct tail_batch *batch)
 {
-	struct tail_bound bound = {
-		.rows = rows_allowed(&w->rows, (uint64_t)w->conf->store_batch_rows)
-	};
+	struct tail_bound bound = { .rows = rows_allowed(
+					&w->rows, (uint64_t)w->conf->store_batch_rows) };
 	int64_t turn_ms = w->kind->ahead ? AHEAD_MS : TURN_MS;
 	struct tail *t;
 

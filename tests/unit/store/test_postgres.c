@@ -246,6 +246,44 @@ Test(postgres, an_older_claim_of_our_own_is_no_stranger)
 	as(0, 0);
 }
 
+Test(postgres, a_claim_of_the_future_is_taken_back_where_the_operator_says_so)
+{
+	struct store *store;
+
+	as(INT64_MAX, 9000); /* a clock that was ahead */
+	store = help_open();
+	help_store(store, SOURCE, 1, 10);
+	help_kind->close(&store);
+	as(1000, 5000);
+	store = help_open();
+	cr_expect_eq(try_position(store), E_SYSTEM);
+	help_kind->close(&store);
+	as(INT64_MAX, 5000); /* the file was removed */
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 10);
+	as(5000, 5000);
+	help_store(store, SOURCE, 11, 12);
+	help_kind->close(&store);
+	as(0, 0);
+}
+
+/* A backend whose client lost its power keeps the row of the position. */
+Test(postgres, nobody_waits_for_a_position_without_an_end)
+{
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	cr_expect_str_eq(
+	    help_ask("SELECT set_config('lock_timeout', '0', false), journal_take('" SOURCE
+		     "', 1, 2) UNION ALL SELECT current_setting('lock_timeout'), 0 "
+		     "OFFSET 1"),
+	    "5s");
+	cr_expect_str_eq(
+	    help_ask("SELECT dead_letter('" SOURCE "', 0, 1, 1, 'trade', '', '', 2)::text "
+		     "UNION ALL SELECT current_setting('lock_timeout') OFFSET 1"),
+	    "5s");
+}
+
 Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 {
 	struct store *store = help_open();
@@ -322,6 +360,38 @@ Test(postgres, a_letter_that_is_refused_goes_without_what_it_tells)
 	help_kind->close(&store);
 	cr_expect_str_eq(
 	    help_ask("SELECT string_agg(DISTINCT reason, ',') FROM dead_letters"), "23514");
+}
+
+Test(postgres, a_letter_is_written_again_where_the_position_was_put_back)
+{
+	struct store *store = help_open();
+
+	trades_refuse("'never'");
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	help_do("UPDATE journal_position SET journal_sequence = 0");
+	store = help_open();
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM dead_letters"), "2");
+}
+
+Test(postgres, a_letter_comes_from_who_claimed_the_journal_only)
+{
+	struct store *store;
+	PGconn *copy;
+	PGresult *result;
+
+	as(INT64_MAX, 1000);
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 0);
+	help_kind->close(&store);
+	copy = PQconnectdb(help_file);
+	result = PQexec(copy, "SELECT dead_letter('" SOURCE "', 0, 1, 1, 'trade', '', '', 2000)");
+	cr_expect_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "OP001");
+	PQclear(result);
+	PQfinish(copy);
+	as(0, 0);
 }
 
 Test(postgres, rows_go_into_the_partition_of_their_time)
@@ -433,6 +503,7 @@ Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
 	help_store(store, SOURCE, 1, 5);
 	help_kind->close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "6");
+	cr_expect_str_eq(help_ask("SELECT table_name FROM history_in_default"), "trades");
 }
 
 /* Not the real extension: functions of its names and parameters, which note what they are asked for. */
