@@ -465,6 +465,25 @@ Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
 	    "3", "the default, this week and the next");
 }
 
+/* A default partition that is large takes long to read, with the table locked. */
+Test(postgres, a_partition_that_takes_long_to_make_is_done_without)
+{
+	struct store *store = help_open();
+	int64_t before;
+
+	help_kind->close(&store);
+	help_conf.postgres_timeout = 1200; /* a quarter of it for a lock, twice that in all */
+	help_do("CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+		"pg_sleep(20); END $$; CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN "
+		"('CREATE TABLE') EXECUTE FUNCTION slow()");
+	store = help_open();
+	before = clock_mono();
+	help_store(store, SOURCE, 1, 5);
+	cr_expect_lt(clock_mono() - before, 1100 * CLOCK_MS);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "5");
+}
+
 Test(postgres, letting_go_of_old_rows_gives_way_to_commits_between_tables)
 {
 	struct store *store = help_open();
