@@ -41,6 +41,8 @@ struct store_hooks {		/* close must not be called from within one */
 	 * E_VERSION for a schema newer than this program, E_SYSTEM for what an operator has to mend (a place that
 	 * cannot be used, a password that is refused). The reason names neither the owner's path nor a secret. */
 	void	(*failed)(int error, const char *why, void *owner);
+	/* Of a batch, before `failed`: it was not stored in the time it has, so less may be. Null is fine. */
+	void	(*late)(void *owner);
 };
 
 struct store_setup {		/* borrowed as long as the store is open */

@@ -20,7 +20,8 @@
 #define SQL_MAX	    (64 * 1024)
 #define CHUNK	    (64 * 1024)
 #define ALIGN	    8u
-#define LOCK_SHARE  2 /* of postgres.timeout that a commit waits for a lock, as a fraction */
+#define CANCELED    "57014" /* by statement_timeout */
+#define LOCK_SHARE  2	    /* of postgres.timeout that a commit waits for a lock, as a fraction */
 
 /* A server that waits for rows looks at no time limit, and of a machine that lost its power nobody hears: without these
  * it would hold the row of the position for hours, and whoever comes after us would wait for it. */
@@ -295,6 +296,8 @@ pg_batch_done(struct store *s, const struct pg_answer *a)
 		   pg_row_is_refused(a->state)) {
 		batch_letter(s, a->state, true);
 	} else if (!a->ok && (s->step != PG_COPY || !pg_row_is_refused(a->state))) {
+		if (strcmp(a->state, CANCELED) == 0)
+			pg_late(s);
 		pg_failed(s, E_STORE, a->why);
 	} else if (parts) {
 		batch_try(s);

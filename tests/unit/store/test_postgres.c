@@ -301,6 +301,7 @@ Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 	cr_assert_eq(help_kind->add(store, &record), E_OK);
 	cr_expect_eq(help_commit(store, 2), E_STORE);
 	cr_expect_lt(clock_mono() - before, 3 * CLOCK_SEC);
+	cr_expect_not(help.late, "it waited for somebody, and not because of its rows");
 	help_kind->close(&store);
 	PQfinish(other);
 	help_conf.postgres_timeout = 5000;
@@ -308,6 +309,24 @@ Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 	help_store(store, SOURCE, 2, 3);
 	help_kind->close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
+}
+
+Test(postgres, rows_that_take_too_long_are_told_to_be_too_many)
+{
+	struct journal_record record = help_trade(1);
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	help_do("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+		"pg_sleep(5); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON trades FOR "
+		"EACH ROW EXECUTE FUNCTION slow()");
+	help_conf.postgres_timeout = 300;
+	store = help_open();
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	cr_expect_eq(help_commit(store, 1), E_STORE);
+	cr_expect(help.late);
+	help_kind->close(&store);
 }
 
 Test(postgres, text_that_is_no_utf8_is_a_dead_letter)
