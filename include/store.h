@@ -84,7 +84,8 @@ struct store_kind {		/* one per kind of store */
 extern const struct store_kind store_sqlite;
 extern const struct store_kind store_postgres;
 
-/* What conf would connect to, checked without connecting. E_CONFIG with a reason without any part of the URL. */
+/* What conf would connect to, checked without connecting. E_CONFIG with a reason without any part of the URL.
+ * E_SYSTEM: it cannot be told now (no process, no memory, a disk that is slow), which says nothing about the URL. */
 int	store_postgres_check(const char *url, char why[STORE_WHY]) MUST_CHECK;
 
 #endif /* STORE_H */

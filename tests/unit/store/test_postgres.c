@@ -1,5 +1,6 @@
 /* test_postgres.c - what only a server can do to a store: be elsewhere, refuse, go away, be shared. */
 #include <libpq-fe.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "migration.h"
@@ -614,6 +615,16 @@ Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
 	cr_expect_eq(store_postgres_check("host=a,b dbname=x", why), E_OK);
 	cr_expect_eq(store_postgres_check("host=@socket,@other dbname=x", why), E_OK);
 	cr_expect_eq(store_postgres_check("postgresql://u:a%40b%2fc@h/db", why), E_OK);
+}
+
+Test(postgres_url, that_cannot_be_checked_is_not_called_wrong)
+{
+	struct rlimit files = { 3, 3 };
+	char why[STORE_WHY] = "";
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	cr_expect_eq(store_postgres_check("postgresql:///db", why), E_SYSTEM);
+	cr_expect_not_null(strstr(why, "cannot be checked"), "%s", why);
 }
 
 static const char *
