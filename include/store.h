@@ -41,6 +41,8 @@ struct store_hooks {		/* close must not be called from within one */
 	 * E_VERSION for a schema newer than this program, E_SYSTEM for what an operator has to mend (a place that
 	 * cannot be used, a password that is refused). The reason names neither the owner's path nor a secret. */
 	void	(*failed)(int error, const char *why, void *owner);
+	/* Of a batch, before `failed`: it was not stored in the time it has, so less may be. Null is fine. */
+	void	(*late)(void *owner);
 };
 
 struct store_setup {		/* borrowed as long as the store is open */
@@ -82,7 +84,8 @@ struct store_kind {		/* one per kind of store */
 extern const struct store_kind store_sqlite;
 extern const struct store_kind store_postgres;
 
-/* What conf would connect to, checked without connecting. E_CONFIG with a reason without any part of the URL. */
+/* What conf would connect to, checked without connecting. E_CONFIG with a reason without any part of the URL.
+ * E_SYSTEM: it cannot be told now (no process, no memory, a disk that is slow), which says nothing about the URL. */
 int	store_postgres_check(const char *url, char why[STORE_WHY]) MUST_CHECK;
 
 #endif /* STORE_H */

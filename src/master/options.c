@@ -159,14 +159,20 @@ options_set(const struct options *o, struct conf *c, char why[CONF_ERROR])
 	return conf_set(c, "state.dir", o->state_dir, "the command line", why);
 }
 
-/* Refused before anything starts. Never with a part of it: it may hold a password. */
+/* Refused before anything starts. Never with a part of it: it may hold a password. One that cannot be checked on a machine
+ * short of something passes: the cache-writer tells what is wrong with it, and a master that ends stays ended. */
 static int
 options_check_url(const char *key, const char *url, char why[CONF_ERROR])
 {
 	char reason[STORE_WHY];
+	int r;
 
-	if (url[0] == '\0' || store_postgres_check(url, reason) == E_OK)
+	if (url[0] == '\0' || (r = store_postgres_check(url, reason)) == E_OK)
 		return E_OK;
+	if (r == E_SYSTEM) {
+		log_warn("%s: %s; goes on with it as it is", key, reason);
+		return E_OK;
+	}
 	snprintf(why, CONF_ERROR, "%s: %s", key, reason);
 	return E_CONFIG;
 }

@@ -25,10 +25,21 @@ pg_failed(struct store *s, int error, const char *why)
 	s->setup->hooks->failed(error, why, s->setup->owner);
 }
 
+void
+pg_late(struct store *s)
+{
+	if (s->step == PG_COPY && s->setup->hooks->late != NULL)
+		s->setup->hooks->late(s->setup->owner);
+}
+
 static void
 pg_down(const char *why, void *owner)
 {
-	pg_failed(owner, E_STORE, why);
+	struct store *s = owner;
+
+	if (s->link.late)
+		pg_late(s);
+	pg_failed(s, E_STORE, why);
 }
 
 static void

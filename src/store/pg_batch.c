@@ -20,6 +20,14 @@
 #define SQL_MAX	    (64 * 1024)
 #define CHUNK	    (64 * 1024)
 #define ALIGN	    8u
+#define CANCELED    "57014" /* by statement_timeout */
+#define LOCK_SHARE  2	    /* of postgres.timeout that a commit waits for a lock, as a fraction */
+
+/* A server that waits for rows looks at no time limit, and of a machine that lost its power nobody hears: without these
+ * it would hold the row of the position for hours, and whoever comes after us would wait for it. */
+#define KEEPALIVE                                                                                  \
+	"SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 5; "              \
+	"SET LOCAL tcp_keepalives_count = 3;\n"
 
 void
 pg_batch_init(struct pg_batch *b)
@@ -157,9 +165,11 @@ batch_copy(struct store *s)
 	copies_list(s);
 	buf_init(&sql, SQL_MAX);
 	r = buf_printf(&sql,
-	    "SET LOCAL statement_timeout = %" PRId64 ";\n"
-	    "SELECT journal_move(%s, %" PRIu64 ", %" PRIu64 ", %" PRIu64 ");\n",
-	    s->setup->conf->postgres_timeout, source, try_begin(s), try_end(s), s->setup->claim);
+	    KEEPALIVE "SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64
+		      ";\n"
+		      "SELECT journal_move(%s, %" PRIu64 ", %" PRIu64 ", %" PRIu64 ");\n",
+	    s->setup->conf->postgres_timeout, s->setup->conf->postgres_timeout / LOCK_SHARE, source,
+	    try_begin(s), try_end(s), s->setup->claim);
 	PQfreemem(source);
 	for (unsigned i = 0; r == E_OK && i < s->copy_count; i++)
 		r = pg_row_copy_text(&sql, msg_desc(s->copies[i]));
@@ -213,7 +223,7 @@ batch_letter(struct store *s, const char *reason, bool bare)
 {
 	const struct pg_record *p = &s->flying.records[s->from];
 	struct journal_record record = { .sequence = p->sequence, .desc = p->desc };
-	char numbers[3][24];
+	char numbers[4][24];
 	struct buf text;
 
 	s->letter_bare = bare;
@@ -225,11 +235,13 @@ batch_letter(struct store *s, const char *reason, bool bare)
 	(void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, try_begin(s));
 	(void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, try_end(s));
 	(void)snprintf(numbers[2], sizeof(numbers[2]), "%" PRIu64, p->sequence);
+	(void)snprintf(numbers[3], sizeof(numbers[3]), "%" PRIu64, s->setup->claim);
 	const char *const values[] = { s->flying.source, numbers[0], numbers[1], numbers[2],
-		p->desc->name, s->refusal, (const char *)buf_data(&text) };
+		p->desc->name, s->refusal, (const char *)buf_data(&text), numbers[3] };
 
 	s->step = PG_LETTER;
-	pg_link_query_params(&s->link, "SELECT dead_letter($1, $2, $3, $4, $5, $6, $7)", 7, values);
+	pg_link_query_params(
+	    &s->link, "SELECT dead_letter($1, $2, $3, $4, $5, $6, $7, $8)", 8, values);
 	buf_fini(&text);
 }
 
@@ -284,6 +296,8 @@ pg_batch_done(struct store *s, const struct pg_answer *a)
 		   pg_row_is_refused(a->state)) {
 		batch_letter(s, a->state, true);
 	} else if (!a->ok && (s->step != PG_COPY || !pg_row_is_refused(a->state))) {
+		if (strcmp(a->state, CANCELED) == 0)
+			pg_late(s);
 		pg_failed(s, E_STORE, a->why);
 	} else if (parts) {
 		batch_try(s);

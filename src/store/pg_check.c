@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -23,7 +24,9 @@
 
 #define LIBPQ	  "libpq.so.5"
 #define ANSWER_MS 5000 /* of the child, which needs about ten */
-#define FINE	  "+"
+#define ENDED_MS  1000 /* for it to be gone behind its answer */
+#define FINE	  '+'  /* how its answer begins: the URL is fine, or it cannot tell */
+#define UNSURE	  '?'
 
 typedef PQconninfoOption *parse_fn(const char *, char **);
 
@@ -69,7 +72,7 @@ names_hold_a_secret(const char *hosts, const char *database)
 	return strchr(database, '@') != NULL;
 }
 
-/* In the child: null, or what is wrong, without any part of the URL. Nothing is let go of, as it ends. */
+/* In the child: that it is fine, or what is wrong, without any part of the URL. Nothing is let go of, as it ends. */
 static const char *
 url_look(const char *url)
 {
@@ -79,7 +82,7 @@ url_look(const char *url)
 
 	if ((libpq = dlopen(LIBPQ, RTLD_LAZY | RTLD_LOCAL)) == NULL ||
 	    (parse = (parse_fn *)(uintptr_t)dlsym(libpq, "PQconninfoParse")) == NULL)
-		return "cannot be checked, as " LIBPQ " cannot be loaded: install libpq";
+		return "?cannot be checked, as " LIBPQ " cannot be loaded: install libpq";
 	/* Its own words may repeat a part of the URL, and that part may be the password. */
 	if ((options = parse(url, NULL)) == NULL)
 		return "is no PostgreSQL URL: write postgresql://user:password@host:port/database, "
@@ -89,7 +92,7 @@ url_look(const char *url)
 		       "as %XX (@ is %40, / is %2F)";
 	if (!ports_are_valid(option_of(options, "port")))
 		return "names a port that is none";
-	return NULL;
+	return "+";
 }
 
 static void
@@ -101,7 +104,6 @@ child_run(const char *url, int out, pid_t parent)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(EXIT_WITH_ORPHANED);
 	why = url_look(url);
-	why = why != NULL ? why : FINE;
 	len = strlen(why);
 	_exit(write(out, why, len) == (ssize_t)len ? EXIT_WITH_OK : EXIT_WITH_SYSTEM);
 }
@@ -142,25 +144,55 @@ child_start(const char *url, int out)
 	return pid;
 }
 
+/* One that cannot end, as its disk is gone, is left to whoever reaps what else ended. */
+static void
+child_wait(pid_t pid)
+{
+	const struct timespec moment = { .tv_nsec = CLOCK_MS };
+
+	for (int i = 0; i < ENDED_MS && waitpid(pid, NULL, WNOHANG) == 0; i++)
+		nanosleep(&moment, NULL);
+}
+
+static int
+answer_unsure(char why[STORE_WHY], const char *words)
+{
+	(void)text_copy(why, STORE_WHY, words);
+	return E_SYSTEM;
+}
+
+static int
+answer_judge(char why[STORE_WHY], const char *answer)
+{
+	if (answer[0] == '\0')
+		return answer_unsure(why, "cannot be checked, as that ended early");
+	if (answer[0] == UNSURE)
+		return answer_unsure(why, answer + 1);
+	(void)text_copy(why, STORE_WHY, answer);
+	return answer[0] == FINE ? E_OK : E_CONFIG;
+}
+
 int
 store_postgres_check(const char *url, char why[STORE_WHY])
 {
-	int pipes[2];
+	char answer[STORE_WHY];
+	int pipes[2], r;
 	pid_t pid;
 
-	(void)text_copy(why, STORE_WHY, "cannot be checked, as a process cannot be started");
 	if (pipe2(pipes, O_CLOEXEC) != 0)
-		return E_CONFIG;
+		return answer_unsure(why, "cannot be checked, as a pipe cannot be made");
 	pid = child_start(url, pipes[1]);
 	close(pipes[1]);
-	if (pid > 0 && !answer_read(pipes[0], why, STORE_WHY)) {
-		(void)text_copy(why, STORE_WHY, "cannot be checked, as that takes too long");
+	if (pid < 0) {
+		r = answer_unsure(why, "cannot be checked, as a process cannot be started");
+	} else if (!answer_read(pipes[0], answer, sizeof(answer))) {
+		r = answer_unsure(why, "cannot be checked, as that takes too long");
 		kill(pid, SIGKILL);
-	} else if (why[0] == '\0') {
-		(void)text_copy(why, STORE_WHY, "cannot be checked, as that ended early");
+	} else {
+		r = answer_judge(why, answer);
 	}
 	close(pipes[0]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return strcmp(why, FINE) == 0 ? E_OK : E_CONFIG;
+	if (pid > 0)
+		child_wait(pid);
+	return r;
 }

@@ -263,6 +263,7 @@ link_late(void *arg)
 		    PQport(l->conn) != NULL ? PQport(l->conn) : "?");
 		link_connected(l, E_STORE, why);
 	} else {
+		l->late = true;
 		link_down(l, "no answer within postgres.timeout");
 	}
 }

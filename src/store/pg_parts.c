@@ -4,6 +4,7 @@
  * the whole table is, and two writers cannot lock one another out. Whoever reads the table, a dump for hours, holds
  * that lock up, and whoever waits for it holds up all later readers. So it is waited for shortly and seldom, those of
  * the next week are made a week ahead, and rows whose partition cannot be made now go where those of no partition are.
+ * They are made by one statement, as its time is bounded: the server reads all of the default partition for each.
  */
 #include "pg_room.h"
 
@@ -19,6 +20,7 @@
 #define WANTED_MAX 64		       /* partitions made for one batch */
 #define LOCK_MS	   2000		       /* a reader is waited for at most */
 #define LOCK_SHARE 4		       /* of postgres.timeout at most, as a fraction */
+#define WORK_TIMES 2		       /* as long as for a lock it may take altogether */
 #define AHEAD_MS   600000	       /* until partitions of now and next are tried again */
 #define MISSING_MS 60000	       /* until those of old rows are */
 
@@ -103,8 +105,8 @@ part_want(struct pg_parts *p, const char *table, int64_t from, int64_t to, struc
 {
 	int r;
 
-	if ((r = buf_printf(sql, "SELECT partition_ensure('%s', %" PRId64 ", %" PRId64 ");\n",
-		 table, from, to)) != E_OK)
+	if ((r = buf_printf(sql, "%s partition_ensure('%s', %" PRId64 ", %" PRId64 ")",
+		 p->noted == 0 ? "SELECT" : ",\n", table, from, to)) != E_OK)
 		return r;
 	if (p->count == PG_PARTS)
 		p->count = 0;
@@ -170,9 +172,11 @@ int
 pg_parts_patience(const struct store *s, struct buf *sql)
 {
 	int64_t timeout = s->setup->conf->postgres_timeout / LOCK_SHARE;
+	int64_t lock_ms = timeout < LOCK_MS ? timeout : LOCK_MS;
 
-	return buf_printf(
-	    sql, "SET LOCAL lock_timeout = %" PRId64 ";\n", timeout < LOCK_MS ? timeout : LOCK_MS);
+	return buf_printf(sql,
+	    "SET LOCAL lock_timeout = %" PRId64 "; SET LOCAL statement_timeout = %" PRId64 ";\n",
+	    lock_ms, lock_ms * WORK_TIMES);
 }
 
 bool
@@ -187,8 +191,8 @@ pg_parts_are_held_up(struct store *s, const struct pg_answer *a)
 	pg_parts_forget(&s->parts);
 	*(ahead ? &s->ahead_at : &s->missing_at) =
 	    clock_mono() + (ahead ? AHEAD_MS : MISSING_MS) * CLOCK_MS;
-	log_warn("store postgres: partitions of %s cannot be made, as somebody reads the table: "
-		 "%s; %s, tried again in %d s",
+	log_warn("store postgres: partitions of %s cannot be made, as somebody reads the table "
+		 "or much is in its default one: %s; %s, tried again in %d s",
 	    ahead ? "this and the next week or year" : "rows to be stored", a->why,
 	    ahead ? "there is time" : "these rows go into the default partition",
 	    (ahead ? AHEAD_MS : MISSING_MS) / 1000);

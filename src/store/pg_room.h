@@ -45,7 +45,7 @@ struct pg_link {
 	struct event	*readable, *writable;
 	struct loop_timer timer;
 	int64_t		 timeout_ms;	/* of a query */
-	bool		 connecting, busy, copying, broken;
+	bool		 connecting, busy, copying, broken, late; /* late: why it is down */
 	struct pg_answer answer;	/* of the query in hand */
 	/* Connected, or not: E_STORE, E_SYSTEM with why. */
 	void		(*up)(int error, const char *why, void *owner);
@@ -142,6 +142,7 @@ struct store {
 };
 
 void	 pg_failed(struct store *, int error, const char *why);
+void	 pg_late(struct store *);	/* rows on their way take too long; pg_failed follows */
 void	 pg_open_begin(struct store *);
 void	 pg_open_up(int error, const char *why, void *owner);
 /* An answer while the store is being opened. */

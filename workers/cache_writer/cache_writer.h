@@ -104,18 +104,20 @@ void	 tails_unlisten(struct tails *, const void *listener);
 
 struct rows {			/* of a transaction; zeros: as many as are allowed */
 	uint64_t	 bound;		/* 0: none but the setting */
-	unsigned	 easy;		/* batches in a row that allow for more */
+	unsigned	 easy;		/* how much the batches since then allow for more */
 };
 uint64_t rows_allowed(const struct rows *, uint64_t most);
-/* A batch of `failed` rows failed: it may have been too large for the time it has, and would be for ever. */
-void	 rows_lower(struct rows *, uint64_t failed);
-/* One of `done` rows went well: some that were as large as they may be, and far from late, allow for more. */
+/* A batch was late: it may have been too large for the time it has, and would be for ever. What it held says nothing of
+ * how many would have been in time, as it may have been few. */
+void	 rows_lower(struct rows *, uint64_t most);
+/* One of `done` rows went well: some that were as large as they may be allow for more, the sooner the less they took. */
 void	 rows_raise(struct rows *, uint64_t done, uint64_t most, int64_t took_ns, int64_t allowed_ns);
 
 #define CLAIM_ANY ((uint64_t)INT64_MAX)
 struct claim {			/* to the journals of a node, in a store that others share; zeros: none yet */
 	uint64_t	 known;		/* up to here they are ours; CLAIM_ANY: whatever there is */
-	uint64_t	 mine;
+	uint64_t	 mine;		/* 0: there is no room to note one, and nothing to tell copies by */
+	bool		 told;		/* that there is no room */
 };
 /* Before the store is opened, and once it knows `mine`. E_SYSTEM with the reason. */
 int	 claim_prepare(struct claim *, const char *state_dir, char why[STORE_WHY]) MUST_CHECK;

@@ -3,7 +3,8 @@
  * The file `owner` holds two numbers: the highest claim that is known to be ours, and the one that is to be. It is on the
  * disk before the store hears of it, so that no power cut makes us strangers to our own claim. It is read anew with every
  * attempt, as another process of this directory may have claimed meanwhile, and an operator may have removed it: then
- * whatever the store says is ours.
+ * whatever the store says is ours. A disk that is full takes no new claim, and it is the store that empties it: so the old
+ * one has to do then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 
 #include "cache_writer.h"
 #include "clock.h"
+#include "log.h"
 #include "text.h"
 
 #define CLAIM_PATH 512
@@ -54,6 +56,18 @@ claim_read(const char *path, uint64_t *known, uint64_t *next, char why[STORE_WHY
 	return E_SYSTEM;
 }
 
+/* A rename is on the disk when its folder is. Some file systems know no such thing: then it is as good as it gets. */
+static void
+folder_sync(const char *state_dir)
+{
+	int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)fsync(fd);
+	close(fd);
+}
+
 static int
 claim_write(const char *path, uint64_t known, uint64_t next, char why[STORE_WHY])
 {
@@ -90,28 +104,44 @@ claim_new(uint64_t above)
 	return now > above ? now : above + 1;
 }
 
+/* There is no room for another claim: the one that is on the disk, or none at all where nothing is. */
+static void
+claim_keep(struct claim *c, uint64_t noted, const char *why)
+{
+	c->mine = noted;
+	if (!c->told)
+		log_warn("store: %s; goes on with the claim of an earlier start, so a copy of this "
+			 "state "
+			 "directory may not be noticed before the next one: make room",
+		    why);
+	c->told = true;
+}
+
 int
 claim_prepare(struct claim *c, const char *state_dir, char why[STORE_WHY])
 {
-	uint64_t next = 0;
+	uint64_t next = 0, noted;
 	char path[CLAIM_PATH];
 	int r;
 
 	if ((r = claim_path(state_dir, path, why)) != E_OK)
 		return r;
-	r = claim_read(path, &c->known, &next, why);
-	if (r == E_ABSENT) {
+	if ((r = claim_read(path, &c->known, &next, why)) == E_ABSENT)
 		c->known = CLAIM_ANY;
-		c->mine = claim_new(c->mine);
-	} else if (r != E_OK) {
+	else if (r != E_OK)
 		return r;
-	} else if (c->mine == 0) {
-		c->mine = next > c->known || c->known == CLAIM_ANY ? next : claim_new(c->known);
-	} else if (c->mine < c->known && c->known != CLAIM_ANY) {
-		c->mine = c->known; /* claimed by a process beside us */
-	}
-	if (c->known == CLAIM_ANY || c->mine > c->known)
-		return claim_write(path, c->known, c->mine, why);
+	/* One that was noted and maybe not heard of is ours as well. */
+	noted = c->known == CLAIM_ANY || next > c->known ? next : c->known;
+	if (r == E_ABSENT)
+		c->mine = claim_new(c->mine);
+	else if (c->mine == 0 && noted == c->known)
+		c->mine = claim_new(noted);
+	else if (c->mine < noted)
+		c->mine = noted; /* of a process before us, or beside us */
+	if (c->mine > noted && claim_write(path, c->known, c->mine, why) != E_OK)
+		claim_keep(c, noted, why);
+	else if (c->mine != c->known)
+		folder_sync(state_dir);
 	return E_OK;
 }
 
@@ -121,7 +151,7 @@ claim_confirm(struct claim *c, const char *state_dir, char why[STORE_WHY])
 	char path[CLAIM_PATH];
 	int r;
 
-	if (c->known != CLAIM_ANY && c->mine <= c->known)
+	if (c->mine == 0 || (c->known != CLAIM_ANY && c->mine <= c->known))
 		return E_OK;
 	if ((r = claim_path(state_dir, path, why)) != E_OK ||
 	    (r = claim_write(path, c->mine, c->mine, why)) != E_OK)

@@ -98,15 +98,19 @@ on_failed(int error, const char *why, void *owner)
 {
 	struct writer *w = owner;
 
-	if (w->unanswered == COMMIT) {
-		rows_lower(&w->rows, w->batch.rows);
-		log_debug(
-		    "store %s: %" PRIu64 " rows at once from now on", w->kind->name, w->rows.bound);
-	}
 	w->failed = true;
 	w->error = error;
 	snprintf(w->why, sizeof(w->why), "%s", why);
 	answered(w);
+}
+
+static void
+on_late(void *owner)
+{
+	struct writer *w = owner;
+
+	rows_lower(&w->rows, (uint64_t)w->conf->store_batch_rows);
+	log_debug("store %s: %" PRIu64 " rows at once from now on", w->kind->name, w->rows.bound);
 }
 
 /* One line an episode, and one for each other reason that shows on the way: what was a server that restarts may have
@@ -287,6 +291,7 @@ static const struct store_hooks store_hooks = {
 	.checked = on_checked,
 	.trimmed = on_trimmed,
 	.failed = on_failed,
+	.late = on_late,
 };
 
 /* Fills a batch, if somebody has one. */

@@ -205,6 +205,13 @@ rows_at_end(const struct range *r, const struct history_row *rows, size_t count)
 	return n;
 }
 
+/* Whether the walk got no further than this place. */
+static bool
+range_stands_at(const struct range *r, int64_t at, uint64_t skip)
+{
+	return at == (r->down ? r->high : r->low) && r->skip <= skip;
+}
+
 /*
  * The end
  */
@@ -216,6 +223,12 @@ range_finish(struct range *r)
 	struct found f;
 	int error;
 
+	/* A token that leads to itself would keep the client asking for ever. */
+	if (r->more && r->count == 0 && range_stands_at(r, r->begun_at, r->begun_skip)) {
+		range_fail(r, E_UPSTREAM_SERVICE_ERROR,
+		    "upstream says there is more, and gives nothing of it", 1000);
+		return;
+	}
 	if ((error = range_show(r, &shown)) != E_OK) {
 		range_fail(r, error, "the rows are more than one answer takes", 0);
 		return;
@@ -269,9 +282,9 @@ range_take_row(struct range *r, const struct history_row *row, uint64_t *skipped
 static void
 range_take_fetched(struct range *r, const struct outcome *what, int64_t end)
 {
+	int64_t at = r->down ? r->high : r->low, last;
+	uint64_t skip = r->skip, skipped = 0;
 	size_t before = r->count, i;
-	uint64_t skipped = 0;
-	int64_t last;
 
 	if (what->shown != NULL)
 		range_rests_on(r, what->shown->received_ns, what->shown->source);
@@ -310,7 +323,7 @@ range_take_fetched(struct range *r, const struct outcome *what, int64_t end)
 	if (last == (r->down ? r->high : r->low))
 		r->skip = 0;
 	range_go_on_at(r, last, i);
-	r->more = r->count == r->limit;
+	r->more = r->count == r->limit || (r->count == before && range_stands_at(r, at, skip));
 }
 
 static void
@@ -560,6 +573,8 @@ range_begin(struct visit *c, const struct ask *ask, const struct token *token)
 		*(r->down ? &r->high : &r->low) = token->event;
 		r->skip = token->skip;
 	}
+	r->begun_at = r->down ? r->high : r->low;
+	r->begun_skip = r->skip;
 	http_tag_set(c->asker.request, r);
 	range_step(r);
 }

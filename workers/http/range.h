@@ -18,6 +18,8 @@ struct range {
 	size_t		 limit;
 	int64_t		 low, high;	/* what is left of the range, inclusive */
 	uint64_t	 skip;		/* rows of its first instant that were given */
+	int64_t		 begun_at;	/* where the page begins, and how many of that instant were given before */
+	uint64_t	 begun_skip;
 	bool		 more;		/* the page is over before the range is */
 	unsigned	 fetches;
 	/* Of all that this rests on, that there is nothing included; 0: nothing yet. */

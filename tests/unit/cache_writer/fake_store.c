@@ -101,6 +101,8 @@ fake_commit(struct store *store, uint64_t sequence)
 	if (!fake_disk.in_transaction || fake_disk.fail_commit ||
 	    (fake_disk.slow_at != 0 && fake_disk.staged > fake_disk.slow_at)) {
 		fake_disk.in_transaction = false;
+		if (!fake_disk.fail_commit && fake_disk.slow_at != 0)
+			store->setup->hooks->late(store->setup->owner);
 		(void)fake_fail(store, E_STORE);
 		return;
 	}

@@ -29,7 +29,7 @@ struct fake_disk { /* outlives open and close, as a disk does */
 	const char *why;   /* the reason it gives; null: some words */
 	bool fail_begin, fail_commit, fail_check, fail_sync;
 	bool in_transaction;
-	uint64_t slow_at;  /* a commit of more rows fails; 0: none */
+	uint64_t slow_at;  /* a commit of more rows is late; 0: none */
 	uint64_t most;     /* rows of the largest transaction that was committed */
 };
 

@@ -1,6 +1,8 @@
 /* test_claim.c - the file that tells a state directory from its copies. */
 #include "writer_help.h"
 
+#include <sys/stat.h>
+
 TestSuite(claim, .init = help_setup, .fini = help_teardown, .timeout = 60);
 
 static void
@@ -85,6 +87,53 @@ Test(claim, without_the_file_all_is_ours_also_after_a_kill)
 	cr_expect_eq(next.known, CLAIM_ANY);
 	cr_expect_gt(next.mine, first.mine);
 	cr_expect_eq(prepared(none).known, CLAIM_ANY, "killed before the store heard of it");
+}
+
+/* A folder where the file is made: fails as a full disk does, for root as well. */
+static void
+block(bool on)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/owner.new", help_dir);
+	cr_assert_eq(on ? mkdir(path, 0700) : rmdir(path), 0);
+}
+
+Test(claim, one_that_cannot_be_written_is_done_without)
+{
+	const struct claim none = { 0 };
+	struct claim first = prepared(none), full;
+
+	confirm(&first);
+	block(true);
+	full = prepared(none);
+	cr_expect_eq(full.known, first.mine);
+	cr_expect_eq(full.mine, first.mine, "that of the start before");
+	confirm(&full);
+	cr_expect_eq(prepared(full).mine, first.mine);
+	put("3 5\n");
+	cr_expect_eq(prepared(none).mine, 5, "it may have reached the store");
+	put(NULL);
+	full = prepared(none);
+	cr_expect_eq(full.known, CLAIM_ANY);
+	cr_expect_eq(full.mine, 0, "whatever the store says, unclaimed");
+	block(false);
+	confirm(&full);
+	full = prepared(full);
+	cr_expect_eq(full.known, CLAIM_ANY, "what was not claimed was not noted");
+	cr_expect_gt(full.mine, first.mine);
+}
+
+Test(claim, one_that_a_process_beside_us_left_unconfirmed_is_ours)
+{
+	const struct claim none = { 0 };
+	struct claim first = prepared(none), beside, again;
+
+	confirm(&first);
+	beside = prepared(none);
+	again = prepared(first);
+	cr_expect_eq(again.known, first.mine);
+	cr_expect_eq(again.mine, beside.mine);
 }
 
 Test(claim, a_file_that_is_garbage_is_refused_with_what_to_do)

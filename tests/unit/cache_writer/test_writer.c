@@ -432,7 +432,7 @@ Test(writer, a_store_that_can_never_work_is_told_with_its_reason)
 	cr_expect_str_eq(why, "told to fail");
 }
 
-Test(writer, tries_less_at_once_where_a_batch_fails_and_more_where_it_does_not)
+Test(writer, tries_less_at_once_where_a_batch_is_late_and_more_where_it_does_not)
 {
 	struct journal *j = help_journal(SOURCE);
 
@@ -448,4 +448,48 @@ Test(writer, tries_less_at_once_where_a_batch_fails_and_more_where_it_does_not)
 	cr_expect_eq(fake_disk.most, 64);
 	help_expect_rows(0, 1, 1200);
 	journal_close(&j);
+}
+
+Test(writer, a_failure_that_has_nothing_to_do_with_the_rows_leaves_them_as_many)
+{
+	struct journal *j = help_journal(SOURCE);
+
+	scene.conf.store_batch_rows = 64;
+	fake_disk.fail_commit = true;
+	help_append(j, 1, 3);
+	scene_open();
+	UNTIL(fake_disk.opens > 2);
+	help_append(j, 4, 300);
+	fake_disk.fail_commit = false;
+	UNTIL(fake_disk.row_count == 300);
+	cr_expect_eq(fake_disk.most, 64);
+	journal_close(&j);
+}
+
+/* How many batches it takes from one row to as many as are allowed, each taking that part of the time. */
+static unsigned
+batches_up(uint64_t most, int64_t took, int64_t allowed)
+{
+	struct rows r = { .bound = 1 };
+	unsigned count = 0;
+
+	for (; r.bound != 0 && count < 100000; count++)
+		rows_raise(&r, rows_allowed(&r, most), most, took, allowed);
+	return count;
+}
+
+Test(writer, the_rows_of_a_batch_come_up_again_whatever_a_commit_takes)
+{
+	struct rows r = { 0 };
+
+	cr_expect_eq(batches_up(1000, 10, 100), 160);
+	cr_expect_lt(batches_up(1000, 30, 100), 1500);
+	cr_expect_lt(batches_up(1000, 90, 100), 6000);
+	rows_lower(&r, 1000);
+	cr_expect_eq(rows_allowed(&r, 1000), 500);
+	rows_raise(&r, 3, 1000, 1, 100);
+	cr_expect_eq(r.easy, 0, "few rows tell nothing");
+	for (int i = 0; i < 20; i++)
+		rows_lower(&r, 1000);
+	cr_expect_eq(rows_allowed(&r, 1000), 1);
 }

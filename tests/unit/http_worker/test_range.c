@@ -390,6 +390,22 @@ Test(range, a_hole_that_begins_within_an_interval_is_walked_forwards)
 	ask_free(r);
 }
 
+Test(range, a_page_that_leads_to_itself_is_an_error_and_no_token)
+{
+	struct http_request *r = get(&stage, BASE "&limit=3");
+	char target[300];
+
+	store_says(0, 2, END, END, true);
+	snprintf(target, sizeof(target), BASE "&limit=7&page_token=%s",
+	    member(r, "data.next_page_token"));
+	ask_free(r);
+	r = get(&stage, target);
+	store_has_nothing();
+	upstream_says(2, 2, false); /* of the page before, as the piece begins within it */
+	cr_expect_eq(stage.sent_count, 1);
+	expect_error(r, 503, "UPSTREAM_SERVICE_ERROR");
+}
+
 Test(range, a_token_that_stands_for_no_place_is_refused)
 {
 	static const struct token forged[] = { { T0, UINT64_C(1) << 63 }, { T0, 1000001 },

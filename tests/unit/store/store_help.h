@@ -40,7 +40,7 @@ help_teardown(void)
 
 /* What the store answered last. */
 static struct {
-	bool answered, more;
+	bool answered, more, late;
 	int error;
 	char why[STORE_WHY];
 	uint64_t position;
@@ -85,19 +85,27 @@ help_failed(int error, const char *why, void *owner)
 	help_answered(owner);
 }
 
+static inline void
+help_late(void *owner)
+{
+	(void)owner;
+	help.late = true;
+}
+
 static const struct store_hooks help_hooks = { .opened = help_answered,
 	.positioned = help_positioned,
 	.committed = help_committed,
 	.checked = help_answered,
 	.trimmed = help_trimmed,
-	.failed = help_failed };
+	.failed = help_failed,
+	.late = help_late };
 static struct store_setup help_options = { .where = help_file, .conf = &help_conf, .hooks = &help_hooks };
 static const struct store_kind *help_kind = &store_sqlite;
 
 static inline void
 help_ask_begin(void)
 {
-	help.answered = false;
+	help.answered = help.late = false;
 	help.error = E_OK;
 	help.why[0] = '\0';
 }

@@ -7,7 +7,6 @@
 #include "store_help.h"
 
 TestSuite(postgres, .init = help_setup_postgres, .fini = help_teardown_postgres, .timeout = 60);
-TestSuite(postgres_url, .timeout = 10);
 
 #define SOURCE "0123456789abcdef/fetcher-rest"
 
@@ -246,6 +245,44 @@ Test(postgres, an_older_claim_of_our_own_is_no_stranger)
 	as(0, 0);
 }
 
+Test(postgres, a_claim_of_the_future_is_taken_back_where_the_operator_says_so)
+{
+	struct store *store;
+
+	as(INT64_MAX, 9000); /* a clock that was ahead */
+	store = help_open();
+	help_store(store, SOURCE, 1, 10);
+	help_kind->close(&store);
+	as(1000, 5000);
+	store = help_open();
+	cr_expect_eq(try_position(store), E_SYSTEM);
+	help_kind->close(&store);
+	as(INT64_MAX, 5000); /* the file was removed */
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 10);
+	as(5000, 5000);
+	help_store(store, SOURCE, 11, 12);
+	help_kind->close(&store);
+	as(0, 0);
+}
+
+/* A backend whose client lost its power keeps the row of the position. */
+Test(postgres, nobody_waits_for_a_position_without_an_end)
+{
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	cr_expect_str_eq(
+	    help_ask("SELECT set_config('lock_timeout', '0', false), journal_take('" SOURCE
+		     "', 1, 2) UNION ALL SELECT current_setting('lock_timeout'), 0 "
+		     "OFFSET 1"),
+	    "5s");
+	cr_expect_str_eq(
+	    help_ask("SELECT dead_letter('" SOURCE "', 0, 1, 1, 'trade', '', '', 2)::text "
+		     "UNION ALL SELECT current_setting('lock_timeout') OFFSET 1"),
+	    "5s");
+}
+
 Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 {
 	struct store *store = help_open();
@@ -263,6 +300,7 @@ Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 	cr_assert_eq(help_kind->add(store, &record), E_OK);
 	cr_expect_eq(help_commit(store, 2), E_STORE);
 	cr_expect_lt(clock_mono() - before, 3 * CLOCK_SEC);
+	cr_expect_not(help.late, "it waited for somebody, and not because of its rows");
 	help_kind->close(&store);
 	PQfinish(other);
 	help_conf.postgres_timeout = 5000;
@@ -270,6 +308,24 @@ Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 	help_store(store, SOURCE, 2, 3);
 	help_kind->close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
+}
+
+Test(postgres, rows_that_take_too_long_are_told_to_be_too_many)
+{
+	struct journal_record record = help_trade(1);
+	struct store *store = help_open();
+
+	help_kind->close(&store);
+	help_do("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+		"pg_sleep(5); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON trades FOR "
+		"EACH ROW EXECUTE FUNCTION slow()");
+	help_conf.postgres_timeout = 300;
+	store = help_open();
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	cr_assert_eq(help_kind->add(store, &record), E_OK);
+	cr_expect_eq(help_commit(store, 1), E_STORE);
+	cr_expect(help.late);
+	help_kind->close(&store);
 }
 
 Test(postgres, text_that_is_no_utf8_is_a_dead_letter)
@@ -322,6 +378,38 @@ Test(postgres, a_letter_that_is_refused_goes_without_what_it_tells)
 	help_kind->close(&store);
 	cr_expect_str_eq(
 	    help_ask("SELECT string_agg(DISTINCT reason, ',') FROM dead_letters"), "23514");
+}
+
+Test(postgres, a_letter_is_written_again_where_the_position_was_put_back)
+{
+	struct store *store = help_open();
+
+	trades_refuse("'never'");
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	help_do("UPDATE journal_position SET journal_sequence = 0");
+	store = help_open();
+	help_store(store, SOURCE, 1, 2);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM dead_letters"), "2");
+}
+
+Test(postgres, a_letter_comes_from_who_claimed_the_journal_only)
+{
+	struct store *store;
+	PGconn *copy;
+	PGresult *result;
+
+	as(INT64_MAX, 1000);
+	store = help_open();
+	cr_expect_eq(position_of(store, SOURCE), 0);
+	help_kind->close(&store);
+	copy = PQconnectdb(help_file);
+	result = PQexec(copy, "SELECT dead_letter('" SOURCE "', 0, 1, 1, 'trade', '', '', 2000)");
+	cr_expect_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "OP001");
+	PQclear(result);
+	PQfinish(copy);
+	as(0, 0);
 }
 
 Test(postgres, rows_go_into_the_partition_of_their_time)
@@ -395,6 +483,25 @@ Test(postgres, a_reader_of_days_holds_up_neither_opening_nor_old_rows)
 	    "3", "the default, this week and the next");
 }
 
+/* A default partition that is large takes long to read, with the table locked. */
+Test(postgres, a_partition_that_takes_long_to_make_is_done_without)
+{
+	struct store *store = help_open();
+	int64_t before;
+
+	help_kind->close(&store);
+	help_conf.postgres_timeout = 1200; /* a quarter of it for a lock, twice that in all */
+	help_do("CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+		"pg_sleep(20); END $$; CREATE EVENT TRIGGER slow ON ddl_command_start WHEN TAG IN "
+		"('CREATE TABLE') EXECUTE FUNCTION slow()");
+	store = help_open();
+	before = clock_mono();
+	help_store(store, SOURCE, 1, 5);
+	cr_expect_lt(clock_mono() - before, 1100 * CLOCK_MS);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "5");
+}
+
 Test(postgres, letting_go_of_old_rows_gives_way_to_commits_between_tables)
 {
 	struct store *store = help_open();
@@ -433,6 +540,7 @@ Test(postgres, a_partition_whose_rows_are_in_the_default_one_is_no_failure)
 	help_store(store, SOURCE, 1, 5);
 	help_kind->close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades_default"), "6");
+	cr_expect_str_eq(help_ask("SELECT table_name FROM history_in_default"), "trades");
 }
 
 /* Not the real extension: functions of its names and parameters, which note what they are asked for. */
@@ -481,104 +589,4 @@ Test(postgres, the_next_batch_is_filled_while_one_is_unanswered)
 	cr_assert_eq(help_commit(store, 10000), E_OK, "%s", help.why);
 	help_kind->close(&store);
 	cr_expect_str_eq(help_ask("SELECT count(DISTINCT journal_sequence) FROM trades"), "10000");
-}
-
-Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
-{
-	static const char *const wrong[] = { "postgresql://u:s3cret@h:70000/db",
-		"postgresql://u:s3cret@h:12x/db", "postgresql://u:s3cret%zz@h/db",
-		"host=h password", "mysql://h/db", "postgresql://u:s3cret@h/db?nothing=1",
-		"postgresql://u:s3cret@[::1/db", "postgresql://a:1,b:0/db",
-		"postgresql://u:un@s3cret@h:5432/db", "postgresql://u:un@s3cret@h,g/db",
-		"postgresql://u:pw@a,un@s3cret/db", "postgresql://u:12/s3cret@h:5432/db" };
-	char why[STORE_WHY];
-
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		why[0] = '\0';
-		cr_expect_eq(store_postgres_check(wrong[i], why), E_CONFIG, "%s", wrong[i]);
-		cr_expect(why[0] != '\0' && strstr(why, "s3cret") == NULL, "%s", why);
-	}
-	cr_expect_eq(store_postgres_check(
-			 "postgresql://u:p@a:1,b:2/db?target_session_attrs=read-write", why),
-	    E_OK);
-	cr_expect_eq(store_postgres_check("postgresql:///db?host=/run/postgresql", why), E_OK);
-	cr_expect_eq(store_postgres_check("host=a,b dbname=x", why), E_OK);
-	cr_expect_eq(store_postgres_check("host=@socket,@other dbname=x", why), E_OK);
-	cr_expect_eq(store_postgres_check("postgresql://u:a%40b%2fc@h/db", why), E_OK);
-}
-
-static const char *
-value_of(const struct pg_options *o, const char *name)
-{
-	const char *value = "";
-
-	for (int i = 0; i < PG_OPTIONS && o->names[i] != NULL; i++)
-		if (strcmp(o->names[i], name) == 0)
-			value = o->values[i];
-	return value;
-}
-
-static void
-make(struct pg_options *o, const char *url, unsigned attempt)
-{
-	pg_options_make(o, url, attempt, 5000);
-	pg_options_end(o);
-}
-
-Test(postgres_url, of_several_hosts_each_is_tried_first_in_its_turn)
-{
-	static const char url[] = "postgresql://u@a:1,b:2,c:3/db";
-	struct pg_options o;
-
-	make(&o, url, 1);
-	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
-	make(&o, url, 2);
-	cr_expect_str_eq(value_of(&o, "host"), "b,c,a");
-	cr_expect_str_eq(value_of(&o, "port"), "2,3,1");
-	make(&o, url, 3);
-	cr_expect_str_eq(value_of(&o, "host"), "c,a,b");
-	make(&o, url, 4);
-	cr_expect_str_eq(value_of(&o, "host"), "a,b,c");
-	cr_expect_str_eq(value_of(&o, "target_session_attrs"), "read-write");
-	make(&o, "postgresql://u@a,b/db?port=7", 2);
-	cr_expect_str_eq(value_of(&o, "host"), "b,a");
-	cr_expect_str_eq(value_of(&o, "port"), "7");
-}
-
-static void
-looked_up(const char *why, void *owner)
-{
-	cr_expect_eq(why, NULL, "%s", why);
-	*(bool *)owner = true;
-}
-
-static unsigned
-commas(const char *list)
-{
-	unsigned count = 0;
-
-	for (; *list != '\0'; list++)
-		count += *list == ',';
-	return count;
-}
-
-Test(postgres_url, more_addresses_than_there_is_room_for_leave_whole_words)
-{
-	struct loop *loop = loop_new();
-	struct pg_lookup *lookup;
-	struct pg_options o = { 0 };
-	bool over = false;
-
-	for (int i = 0; i < 102; i++)
-		strcat(strcat(o.host, i == 0 ? "" : ","), "localhost");
-	strcpy(o.port, "000000000005432"); /* comes with each: that is the list without room */
-	lookup = pg_lookup_begin(loop, &o, looked_up, &over);
-	cr_assert_not_null(lookup);
-	while (!over)
-		loop_turn(loop, 20);
-	cr_expect_str_eq(strrchr(o.host, ','), ",localhost");
-	cr_expect_str_eq(strrchr(o.port, ','), ",000000000005432");
-	cr_expect_eq(commas(o.host), commas(o.hostaddr));
-	cr_expect_eq(commas(o.host), commas(o.port));
-	loop_free(&loop);
 }
