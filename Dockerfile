@@ -46,8 +46,9 @@ RUN set -eu; apt-get update -q; apt-get install -y -q --no-install-recommends li
 FROM ${BASE} AS final
 ARG DEBIAN_FRONTEND=noninteractive
 ARG SOURCE_DATE_EPOCH=0
-# The libraries, certificates for the upstream, and a user; what apt writes about itself would differ with every build.
-RUN set -eu; apt-get update -q; \
+# The base's own fixes, which it gets later than the archive; the libraries, certificates for the upstream, and a user. What apt
+# writes about itself would differ with every build.
+RUN set -eu; apt-get update -q; apt-get upgrade -y -q --no-install-recommends; \
     apt-get install -y -q --no-install-recommends ca-certificates libcurl4 libdw1 libevent-core-2.1-7 libevent-extra-2.1-7 \
         libhiredis0.14 libinih1 libjansson4 libmsgpackc2 libpq5 libsqlite3-0 libzip4 zlib1g; \
     groupadd -g 1001 opitios-alpaca; \
@@ -75,6 +76,6 @@ VOLUME ["/var/lib/opitios-alpaca"]
 EXPOSE 8081 8082
 STOPSIGNAL SIGTERM
 # Asks the control socket: neither a shell nor an HTTP client is needed.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["opitios-ctl", "health"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=5s --retries=3 CMD ["opitios-ctl", "health"]
 # The master is pid 1 and does what one has to: it takes signals and reaps whoever is left to it.
 ENTRYPOINT ["opitios-alpaca"]

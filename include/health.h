@@ -47,6 +47,7 @@ struct health_facts {
 	bool	any_failed;
 	bool	all_ready;
 	enum check_state external_api, database, cache;
+	bool	breaker_open;			/* of a family that somebody asks for */
 	bool	journal_blocked;
 	bool	disk_low;			/* of the state directory, where it is known */
 };

@@ -7,6 +7,8 @@ resource "kubernetes_service" "load_balancer" {
     name      = "opitios-alpaca-lb"
     namespace = local.namespace
     labels    = local.labels
+    # Without, most clouds give a public address, which nobody of the named networks comes to by his own.
+    annotations = var.load_balancer_annotations
   }
 
   spec {
@@ -52,7 +54,8 @@ resource "kubernetes_network_policy" "load_balancer" {
 
         content {
           ip_block {
-            cidr = from.value
+            cidr   = from.value
+            except = [for r in var.pod_networks : r if from.value == "${cidrhost("${cidrhost(r, 0)}/${split("/", from.value)[1]}", 0)}/${split("/", from.value)[1]}"]
           }
         }
       }

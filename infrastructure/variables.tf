@@ -64,8 +64,8 @@ variable "grafana_admin_password" {
   default     = ""
 
   validation {
-    condition     = var.grafana_admin_password == "" || length(var.grafana_admin_password) >= 12
-    error_message = "At least 12 characters."
+    condition     = var.grafana_admin_password == "" || can(regex("^[A-Za-z0-9_.~-]{12,}$", var.grafana_admin_password))
+    error_message = "At least 12 characters, of those that Helm takes as they are: letters, digits, and _ . ~ -"
   }
 }
 
@@ -119,5 +119,27 @@ variable "load_balancer_source_ranges" {
       for r in var.load_balancer_source_ranges : can(cidrhost(r, 0)) && !endswith(r, "/0")
     ])
     error_message = "Networks as address/bits, one at least, and none that is the whole Internet."
+  }
+}
+
+variable "load_balancer_annotations" {
+  description = "What makes the cloud give that address inside its own network: where it is a public one, nobody comes to it from 10.0.0.0/8."
+  type        = map(string)
+  default = {
+    "networking.gke.io/load-balancer-type"                    = "Internal"
+    "service.beta.kubernetes.io/aws-load-balancer-internal"   = "true"
+    "service.beta.kubernetes.io/aws-load-balancer-scheme"     = "internal"
+    "service.beta.kubernetes.io/azure-load-balancer-internal" = "true"
+  }
+}
+
+variable "pod_networks" {
+  description = "The cluster's own pod networks, where they lie within load_balancer_source_ranges: its pods are not let in by that rule."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.pod_networks : can(cidrhost(r, 0))])
+    error_message = "Networks as address/bits."
   }
 }

@@ -19,6 +19,8 @@ terraform {
     key     = "alpaca-service/terraform.tfstate"
     region  = "us-east-1"
     encrypt = true
+    # A table with the key LockID: two who apply at once would leave a state of neither.
+    dynamodb_table = "opitios-terraform-locks"
   }
 }
 

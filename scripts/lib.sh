@@ -3,7 +3,7 @@
 
 me=${0##*/}
 here=$(cd "$(dirname "$0")" && pwd)
-dry='' context='' namespace=''
+dry='' context='' namespace='' answers=() only_live=''
 
 say() { echo "$me: $*"; }
 warn() { echo "$me: $*" >&2; }
@@ -82,9 +82,12 @@ rolled_out() {
 
 # smoke KIND NAME: asks a pod behind it what a client would.
 smoke() {
-	local argument=("--namespace" "$namespace" "--$1" "$2" "--wait" "$smoke_wait")
+	local path argument=("--namespace" "$namespace" "--$1" "$2" "--wait" "$smoke_wait")
 	[ -z "$context" ] || argument+=("--context" "$context")
-	[ -z "$answer" ] || argument+=("--answer" "$answer")
+	for path in "${answers[@]}"; do
+		argument+=("--answer" "$path")
+	done
+	[ -z "$only_live" ] || argument+=("--live")
 	[ -z "$dry" ] || argument+=("--dry-run")
 	"$here/smoke-test" "${argument[@]}"
 }

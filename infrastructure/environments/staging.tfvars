@@ -1,3 +1,4 @@
+# Without monitoring here the cluster needs another's: in one of its own the HPA has no prometheus-adapter and never scales down.
 environment           = "staging"
 kube_context          = "staging"
 redis_size            = "10Gi"

@@ -3,6 +3,7 @@
 
 #include "err.h"
 #include "health_room.h"
+#include "label.h"
 
 /* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
 #define DISK_LOW_BYTES (UINT64_C(1) << 30)
@@ -123,6 +124,16 @@ gather_slots(const struct health_slots *s, struct health_facts *f)
 	f->http_down &= has_http;
 }
 
+/* The last call's outcome is any family's: one that works would hide one that does not. */
+static bool
+breaker_is_open(const struct slot_view *fetcher)
+{
+	for (unsigned i = 0; fetcher != NULL && i < label_count(LABELS_family); i++)
+		if (metric_read(fetcher->current, M_UPSTREAM_BREAKER, i, 0) != 0)
+			return true;
+	return false;
+}
+
 /* The writer looks: it is at home there. Of one that is gone nothing is known. */
 static bool
 disk_is_low(const struct slot_view *writer)
@@ -155,6 +166,7 @@ health_gather(
 		.external_api = check_state_of(fetcher, CHECK_EXTERNAL_API, now),
 		.database = check_state_of(writer, CHECK_DATABASE, now),
 		.cache = cache_state(&slots, own->cache, now),
+		.breaker_open = breaker_is_open(fetcher),
 		.journal_blocked =
 		    fetcher != NULL && metric_read(fetcher->current, M_JOURNAL_BLOCKED, 0, 0) != 0,
 		.disk_low = disk_is_low(writer),

@@ -3,7 +3,7 @@
 
 STANDIN names a folder with state.json and calls. Knows what scripts/ use, refuses the rest, and fails as the state says:
 `fail` has beginnings of calls and from which time on they exit 1, `hang` lists those that never end, `slow` images whose
-rollout does not end in time. `answers` has the port behind each image, `through_service` where the Service leads elsewhere.
+rollout does not end in time. `rendered` is what each overlay renders to; `answers` has the port behind each image, `through_service` where the Service leads elsewhere.
 """
 import json
 import os
@@ -49,10 +49,18 @@ def chosen(state, target):
 
 
 def get(state, words):
-    target, path = words[1], words[3].removeprefix("jsonpath=")
+    target, path = words[1], words[-1].removeprefix("jsonpath=")
+    if target == "deployments":
+        out("".join(f"{n} {d['replicas']} {d['image']}\n" for n, d in state["deployments"].items()))
     if target.startswith("service/"):
         out(state["selector"].get("version", ""))
+    if target == "replicasets":
+        ready = {n: d.get("ready", {str(d["revision"]): d["replicas"]}) for n, d in state["deployments"].items()}
+        out("".join(f"{count or ''} {revision} {n} {d['history'][revision]}\n" for n, d in state["deployments"].items()
+                    for revision, count in ready[n].items()))
     d = chosen(state, target)
+    if "readyReplicas" in path:
+        out(d.get("standing", d["replicas"]))
     if "updatedReplicas" in path:
         counts = [d["revision"], d["revision"], d["replicas"], *d.get("counts", [d["replicas"]] * 3)]
         out(" ".join(map(str, [d["image"], *counts])))
@@ -99,6 +107,8 @@ def port_forward(state, words):
 
 
 def main():
+    if sys.argv[1] == "kustomize":
+        out(json.loads((FOLDER / "state.json").read_text())["rendered"])
     words, _ = options(sys.argv[1:])
     line = " ".join(words)
     with open(FOLDER / "calls", "a") as f:
@@ -113,6 +123,10 @@ def main():
         get(state, words)
     elif words[:2] == ["rollout", "status"]:
         rollout_status(state, words)
+    elif words[:2] == ["apply", "-k"]:
+        (FOLDER / "applied").write_text((pathlib.Path(words[2]) / "kustomization.yaml").read_text())
+    elif words[:2] == ["diff", "-k"]:
+        refuse("-  replicas: 5", 1)
     elif words[0] == "port-forward":
         port_forward(state, words)
     elif words[0] in ("patch", "scale") or words[:2] in (["set", "image"], ["rollout", "undo"]):

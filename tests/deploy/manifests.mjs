@@ -33,7 +33,7 @@ const sets = {};
 
 for (const [name, f] of Object.entries(overlays)) {
 	sets[name] = { docs: render(path.join(root, "k8s/overlays", name)), f };
-	for (const c of ["linkerd", "istio", "monitoring"])
+	for (const c of ["linkerd", "istio", "monitoring", "otlp"])
 		sets[`${name}-${c}`] = { docs: renderWith(name, f.namespace, [c]), f, component: c };
 }
 /* The overlay that doc/kubernetes.md has its reader write. */
@@ -52,7 +52,9 @@ for (const [name, { docs, f }] of Object.entries(sets)) {
 for (const [name, { docs, component }] of Object.entries(sets)) {
 	const has = {
 		linkerd: (d) => d.spec.template.metadata.annotations?.["linkerd.io/inject"] === "enabled",
-		istio: (d) => d.spec.template.metadata.labels["sidecar.istio.io/inject"] === "true",
+		istio: (d) => d.spec.template.metadata.labels["sidecar.istio.io/inject"] === "true" &&
+			d.spec.template.metadata.annotations["prometheus.istio.io/merge-metrics"] === "false",
+		otlp: () => of(docs, "NetworkPolicy").some((n) => n.metadata.name === "opitios-alpaca-otlp"),
 		monitoring: () => of(docs, "ServiceMonitor").length === 1 && of(docs, "PrometheusRule").length === 1,
 	}[component];
 

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { ports, service } from "./figures.mjs";
 import { named, of } from "./render.mjs";
 import { need, root } from "./report.mjs";
-import { adminRoutes, metrics } from "./tables.mjs";
+import { adminRoutes, metrics, routes } from "./tables.mjs";
 
 const podOf = (d) => d.spec.template.spec;
 const labelsOf = (d) => d.spec.template.metadata.labels;
@@ -83,9 +83,19 @@ export function portsExist(docs) {
 
 			if (!s?.spec.ports.some((q) => q.name === b.port.name || q.port === b.port.number))
 				p.push(`Ingress ${i.metadata.name}: no Service ${b.name} with port ${show(b.port)}`);
-			if (!/^\/(api\/|openapi\.json$)/.test(x.path))
-				p.push(`Ingress ${i.metadata.name}: ${x.path} is not for clients`);
+			/* A prefix leads to all below it: none that has a route of the cluster's own there. */
+			const own = (r) => !/^\/(api\/v1\/(stocks|options|crypto|market)\/|api\/v1\/health$|openapi\.json$)/.test(r);
+
+			for (const r of [x.path, ...routes].filter(own))
+				if (r === x.path || (x.pathType === "Prefix" && r.startsWith(x.path)))
+					p.push(`Ingress ${i.metadata.name}: ${x.path} leads to ${r}, which is not for clients`);
 		}
+	for (const i of of(docs, "Ingress")) {
+		const a = Object.entries(i.metadata.annotations).filter(([k]) => /\/(whitelist-source-range|auth-type|auth-url)$/.test(k));
+
+		if (a.length === 0 || a.some(([, v]) => /(^|,)\s*(0\.0\.0\.0|::)\/0/.test(v)))
+			p.push(`Ingress ${i.metadata.name}: open to everybody, without a password`);
+	}
 	for (const m of of(docs, "ServiceMonitor"))
 		for (const e of m.spec.endpoints)
 			for (const s of of(docs, "Service").filter((x) => covers(m.spec.selector.matchLabels, x.metadata.labels)))

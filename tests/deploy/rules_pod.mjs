@@ -161,7 +161,9 @@ export function budgetFits(docs) {
 
 	for (const d of of(docs, "Deployment")) {
 		const hpa = of(docs, "HorizontalPodAutoscaler").find((h) => h.spec.scaleTargetRef.name === d.metadata.name);
-		const pods = Math.max(d.spec.replicas, hpa?.spec.maxReplicas ?? 0) + d.spec.strategy.rollingUpdate.maxSurge;
+		/* Those that drain count neither as replicas nor as surge, and go on serving for drain_delay. */
+		const { maxSurge, maxUnavailable } = d.spec.strategy.rollingUpdate;
+		const pods = Math.max(d.spec.replicas, hpa?.spec.maxReplicas ?? 0) + maxSurge + (maxSurge + maxUnavailable);
 		const config = configOf(docs, d), share = Number(config.get("upstream.budget_per_minute"));
 
 		plan = Math.min(plan, Number(d.metadata.annotations?.["opitios-alpaca/plan-per-minute"]));

@@ -82,6 +82,9 @@ class Cluster:
     def verify(self, *more, image=NEW):
         return shell(self.folder, "deploy-verify", "--namespace", "production", "--image", image, "--timeout", 1, *more)
 
+    def manifests(self, *more, overlay=ROOT / "k8s/overlays/blue-green"):
+        return shell(self.folder, "deploy-manifests", "--namespace", "production", "--overlay", overlay, *more)
+
     def switch(self, *more):
         return shell(self.folder, "deploy-blue-green", "--namespace", "production", "--smoke-wait", 0, *more)
 
@@ -91,7 +94,7 @@ def rolling_cluster(scene, **state):
 
 
 def colours(scene, idle_replicas=5, **state):
-    return Cluster(scene, {"blue": 5, "green": idle_replicas}, selector={"version": "blue"}, **state)
+    return Cluster(scene, {"blue": 5, "green": idle_replicas}, **{"selector": {"version": "blue"}} | state)
 
 
 def ended(r, code, *words):
@@ -108,7 +111,7 @@ def test_rolling_success_sets_the_image_and_asks_it(scene):
     c = rolling_cluster(scene)
     ended(c.rolling("--answer", BARS), 0, "ok    /readyz", "ok    /api/v1/health", "from ", f"{NEW} serves")
     equal((c.changes(), c.image("production")), ([SET], NEW))
-    check(c.calls()[-1].startswith("port-forward --address=127.0.0.1 service/opitios-alpaca-service"), c.calls())
+    check(c.calls()[-2].startswith("port-forward --address=127.0.0.1 service/opitios-alpaca-service"), c.calls())
 
 
 def test_rolling_timeout_goes_back_to_the_revision_before(scene):
@@ -127,6 +130,41 @@ def test_rolling_failed_verification_is_undone(scene):
     c = rolling_cluster(scene, answers={OLD: WELL, NEW: SICK})
     ended(c.rolling(), 75, "FAIL  /readyz: 503", "does not answer as it should", f"{OLD} serves again")
     equal((c.changes(), c.image("production")), ([SET, UNDO], OLD))
+
+
+def test_rolling_a_refused_answer_or_one_of_two_is_undone(scene):
+    answers = ("--answer", "/api/v1/crypto/BTC-USD/quote", "--answer", BARS)
+    bodies = {"_api_v1_crypto_BTC-USD_quote": (200, '{"data":{},"metadata":{"data_source":"alpaca"}}')}
+    old = canned(**bodies)
+    c = rolling_cluster(scene, answers={OLD: old, NEW: canned(**bodies | {BARS.replace("/", "_"): (403, "not entitled")})})
+    ended(c.rolling("--live", *answers), 75, f"FAIL  {BARS}: 403 not entitled", f"{OLD} serves again")
+    replayed = canned(**bodies | {BARS.replace("/", "_"): (200, '{"data":{},"metadata":{"data_source":"replay"}}')})
+    c = rolling_cluster(scene, answers={OLD: old, NEW: replayed})
+    ended(c.rolling("--live", *answers), 75, "comes out of a recording")
+    ended(c.rolling("--live"), 64, "--live wants --answer")
+
+
+def test_rolling_pods_that_are_not_of_it_are_undone(scene):
+    c = rolling_cluster(scene)
+    state = c.state()
+    state["deployments"]["opitios-alpaca-production"]["counts"] = [4, 5, 5]
+    c.write(state)
+    made = scene.folder / "scripts"
+    shutil.copytree(ROOT / "scripts", made)
+    (made / "deploy-verify").write_text((made / "deploy-verify").read_text().replace("limit=60", "limit=0"))
+    ended(c.rolling(), 75, "not all pods are of it and ready", f"{OLD} serves again")
+    equal(c.changes(), [SET, UNDO])
+
+
+def test_rolling_forced_out_of_a_stuck_rollout_goes_back_to_what_serves(scene):
+    stuck = "reg.example/opitios-alpaca:0.1.5"
+    made = {"image": stuck, "revision": 8, "replicas": 5, "history": {"6": "x", "7": OLD, "8": stuck}, "ready": {"6": 0, "7": 4, "8": 1}}
+    c = rolling_cluster(scene, slow=[stuck], answers={OLD: WELL, NEW: SICK})
+    c.write(c.state() | {"deployments": {"opitios-alpaca-production": made}})
+    ended(c.rolling("--force"), 75, f"{OLD} serves again")
+    equal((c.changes(), c.image("production")), ([SET, UNDO], OLD))
+    c.write(c.state() | {"deployments": {"opitios-alpaca-production": made | {"ready": {"8": 0}}}})
+    ended(c.rolling("--force"), 69, "none to go back to; nothing was changed")
 
 
 def test_rolling_says_so_when_it_cannot_be_undone(scene):
@@ -209,7 +247,7 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(scene):
 
 
 def test_help_tells_options_and_exit_codes(scene):
-    for script in ("deploy-rolling", "deploy-blue-green", "deploy-verify", "smoke-test"):
+    for script in ("deploy-rolling", "deploy-blue-green", "deploy-manifests", "deploy-verify", "smoke-test"):
         r = shell(scene.folder, script, "--help")
         ended(r, 0, "usage: " + script, "--dry-run", "Ends with 0", "64", "69")
         check("set -u" not in r.stdout and r.stdout.startswith("usage:"), r.stdout)
@@ -284,6 +322,21 @@ def test_blue_green_an_idle_colour_without_pods_gets_as_many_as_the_other(scene)
     equal(c.changes()[1], "scale deployment/opitios-alpaca-green --replicas=5")
 
 
+def test_blue_green_a_smaller_idle_colour_grows_before_it_serves(scene):
+    c = colours(scene, idle_replicas=2)
+    ended(c.switch("--switch-back"), 0)
+    equal(c.changes()[0], "scale deployment/opitios-alpaca-green --replicas=5")
+
+
+def test_blue_green_too_few_ready_pods_get_no_clients(scene):
+    c = colours(scene)
+    state = c.state()
+    state["deployments"]["opitios-alpaca-green"]["standing"] = 4
+    c.write(state)
+    ended(c.switch("--image", NEW), 75, "green has 4 pods that are ready, blue has 5", "blue serves on")
+    equal(c.state()["selector"]["version"], "blue")
+
+
 def test_blue_green_knows_no_third_colour(scene):
     c = colours(scene)
     c.write(c.state() | {"selector": {"version": "red"}})
@@ -295,6 +348,45 @@ def test_blue_green_dry_run_changes_nothing(scene):
     c = colours(scene)
     ended(c.switch("--image", NEW, "--dry-run"), 0, f"would run: kubectl --namespace=production {SET_GREEN}", "would run: kubectl --namespace=production patch")
     equal((c.changes(), c.state()["selector"]["version"]), ([], "blue"))
+
+
+def rendered(*objects):
+    return "---\n".join(f"apiVersion: x\nkind: {k}\nmetadata:\n  labels:\n    name: no\n  name: {n}\n  namespace: production\nspec:\n  name: no\n"
+                        for k, n in objects)
+
+
+COLOURS = rendered(("Deployment", "opitios-alpaca-blue"), ("Service", "opitios-alpaca-service"), ("Deployment", "opitios-alpaca-green"))
+
+
+def test_manifests_keep_images_counts_and_colour(scene):
+    c = colours(scene, idle_replicas=9, selector={"version": "green"}, rendered=COLOURS)
+    state = c.state()
+    state["deployments"]["opitios-alpaca-green"]["image"] = NEW
+    state["deployments"]["gone"] = {"image": NEW, "replicas": 1}
+    c.write(state)
+    ended(c.manifests(), 0, f"keeps {OLD} and 5 pods of deployment/opitios-alpaca-blue", f"keeps {NEW} and 9 pods", "clients at green", "is applied")
+    applied = (c.folder / "applied").read_text()
+    for words in (f"name: opitios-alpaca-blue\n        namespace: production\n      spec:\n        replicas: 5\n", f"image: {OLD}\n", f"image: {NEW}\n",
+                  "replicas: 9\n", "selector:\n          version: green\n"):
+        check(words in applied, words, applied)
+    check("gone" not in applied, applied)
+    resource = applied.split("resources:\n  - ")[1].split("\n")[0]
+    check(resource.startswith("../") and resource.endswith("k8s/overlays/blue-green"), resource)
+
+
+def test_manifests_of_an_empty_cluster_are_applied_as_they_are(scene):
+    c = Cluster(scene, {}, selector={}, rendered=COLOURS)
+    ended(c.manifests(), 0, "is applied")
+    check("patch" not in (c.folder / "applied").read_text(), (c.folder / "applied").read_text())
+
+
+def test_manifests_are_not_applied_when_the_cluster_cannot_be_read_or_nothing_shall_change(scene):
+    c = colours(scene, rendered=COLOURS, fail={"get deployments": 1})
+    ended(c.manifests(), 69, "nothing was changed")
+    c = colours(scene, rendered=COLOURS, fail={"apply": 1})
+    ended(c.manifests("--dry-run"), 0, "keeps ", "-  replicas: 5")
+    ended(c.manifests(overlay="/nowhere"), 64, "has no kustomization.yaml")
+    ended(c.manifests(), 70, "could not be applied")
 
 
 def test_smoke_a_forward_that_fails_is_told(scene):
@@ -382,6 +474,8 @@ FAULTS = (  # what is broken where, and the test above that must see it
     ("deploy-blue-green", 'smoke deployment "$prefix-$idle" ||', "true ||", test_blue_green_an_idle_colour_that_is_ill_gets_no_clients),
     ("deploy-blue-green", 'if smoke service "$service"; then', "if true; then", test_blue_green_failed_verification_sends_clients_back),
     ("deploy-blue-green", "green) idle=blue", "green) idle=green", test_blue_green_switches_back_without_touching_an_image),
+    ("deploy-manifests", "image: %s", "picture: %s", test_manifests_keep_images_counts_and_colour),
+    ("deploy-blue-green", '[ "$standing" -lt "$replicas" ]', '[ "$standing" = 0 ]', test_blue_green_a_smaller_idle_colour_grows_before_it_serves),
     ("deploy-verify", '[ "${available:-}" = "$wanted" ]', "true", test_verify_is_not_content_with_some_of_them),
     ("deploy-verify", '[ "$has" != "$image" ]', "false", test_verify_counts_pods_of_the_image),
     ("smoke-test", "grep -q '^opitios_worker_up{.*} 1'", "grep -q ''", test_smoke_each_check_can_fail),

@@ -102,6 +102,8 @@ function pinned(t) {
 	const s3 = t.terraform.backend?.s3?.[0];
 
 	want(p, "the state", [s3?.bucket, s3?.key, s3?.region, s3?.encrypt], ["opitios-terraform-state", "alpaca-service/terraform.tfstate", "us-east-1", true]);
+	if (!s3?.dynamodb_table && !s3?.use_lockfile)
+		p.push("the state is not locked");
 	return p;
 }
 
@@ -233,6 +235,7 @@ const refused = [
 	["a size without a unit", "redis_size=10", /whole number of Gi/],
 	["the whole Internet", 'load_balancer_source_ranges=["0.0.0.0/0"]', /none that is the whole Internet/],
 	["no network", "load_balancer_source_ranges=[]", /one at least/],
+	["a password that Helm would cut in two", "grafana_admin_password=0123456789ab,c=d", /Helm takes as they are/],
 	["a short password", "redis_password=short", /At least 16 characters/],
 	["a password that would break the URL", "gateway_password=0123456789abcdef@host", /no escaping in a URL/],
 ];

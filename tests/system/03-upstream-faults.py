@@ -100,9 +100,13 @@ def test_the_breaker_opens_answers_at_once_and_closes_again(scene):
     a = expect(g, "/api/v1/stocks/MSFT/quote", 503, "UPSTREAM_SERVICE_ERROR", 0.2)
     equal(r.calls(QUOTES), before, "an open breaker asks nothing")
     equal(g.metric("opitios_upstream_breaker_open", family="stock"), 1, a)
+    # The clock, of another family, is well: without its own row health would forget the family that is not.
+    h = g.ask("/api/v1/health/detailed").json
+    check(h["status"] == "degraded" and "upstream_breaker_open" in h["reason_codes"], h)
     r.heal()
     wait_for(lambda: g.ask("/api/v1/stocks/GOOG/quote").json["error"]["code"] == "REAL_DATA_UNAVAILABLE", 10, "the breaker to close")
     equal(g.metric("opitios_upstream_breaker_open", family="stock"), 0)
+    check("upstream_breaker_open" not in g.ask("/api/v1/health/detailed").json["reason_codes"])
 
 
 def test_a_value_older_than_fresh_is_served_as_stale_when_upstream_fails(scene):

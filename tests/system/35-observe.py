@@ -115,7 +115,7 @@ def test_health_is_answered_from_what_was_found_in_the_background(scene):
             a = ask(path)
             check(a.status == status and a.seconds < 0.5, where, path, a, a.seconds)
     a = g.admin_ask("/health/detailed").json
-    equal((a["status"], a["reason_codes"]), ("degraded", ["upstream_fails"]), a)
+    equal((a["status"], a["reason_codes"][0]), ("degraded", "upstream_fails"), a)
     check(a["checks"]["external_api"]["last_error"] and a["checks"]["external_api"]["last_error_at"], a)
     r.heal()
     wait_for(lambda: g.admin_ask("/health").json["status"] == "healthy", 10, "health again")

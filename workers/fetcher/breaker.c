@@ -26,6 +26,22 @@ breaker_wait_ns(const struct breaker *b, int64_t now)
 	return 0;
 }
 
+void
+breaker_asked(struct breaker *b, int64_t now)
+{
+	b->asked_ns = now;
+}
+
+int64_t
+breaker_shown_until(const struct breaker *b)
+{
+	int64_t asked_until = b->asked_ns + BREAKER_SHOWN_NS;
+
+	if (b->state == BREAKER_CLOSED)
+		return 0;
+	return b->until_ns > asked_until ? b->until_ns : asked_until;
+}
+
 int
 breaker_started(struct breaker *b, int64_t now)
 {

@@ -57,6 +57,7 @@ struct breaker {			/* embedded */
 	int64_t		 floor_ns;
 	int64_t		 open_for_ns;		/* how long the next opening lasts */
 	int64_t		 until_ns;		/* monotonic */
+	int64_t		 asked_ns;		/* somebody wanted a call, monotonic */
 	int		 error;			/* it was opened by; E_OK when it never was */
 	enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_PROBING } state;
 };
@@ -65,6 +66,11 @@ struct breaker {			/* embedded */
 void	breaker_init(struct breaker *, unsigned threshold, int64_t floor_ms);
 /* How long no call may start; 0 when one may. While the one call that probes is out: what is usual. */
 int64_t	breaker_wait_ns(const struct breaker *, int64_t now_ns);
+void	breaker_asked(struct breaker *, int64_t now_ns);
+/* Until when it is told as open, 0 when it is not: only a question makes a probe, and one that nobody asks for would be
+ * told as failing for ever. */
+#define BREAKER_SHOWN_NS (INT64_C(90) * 1000000000)
+int64_t	breaker_shown_until(const struct breaker *);
 int	breaker_started(struct breaker *, int64_t now_ns);	/* a call leaves: 1 when it is the probe */
 /* A call ended; `error` is E_OK unless the upstream failed. Unless the breaker is closed only the probe counts:
  * others left before it opened. Returns 1 when the breaker opened or closed by it. */

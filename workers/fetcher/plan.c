@@ -103,9 +103,10 @@ plan_admits(struct fetcher *f, const struct msg_fetch *fetch, const struct endpo
     const struct asker *who)
 {
 	struct breaker *breaker = plan_breaker(f, row);
-	int64_t wait = breaker_wait_ns(breaker, clock_mono());
+	int64_t now = clock_mono(), wait = breaker_wait_ns(breaker, now);
 	char reason[96];
 
+	breaker_asked(breaker, now);
 	if (breaker->state == BREAKER_OPEN && wait > 0) {
 		snprintf(reason, sizeof(reason),
 		    "the %s upstream keeps failing; it is asked again later",

@@ -14,6 +14,21 @@
 #define PATH_MAX_BYTES 8192
 #define SHOW_NS	       CLOCK_SEC
 
+/* Returns when one of them has to be looked at again. */
+static int64_t
+breakers_show(struct fetcher *f, int64_t now)
+{
+	int64_t until, soonest = NEVER;
+
+	for (unsigned i = 0; i < FAMILIES; i++) {
+		until = breaker_shown_until(&f->breakers[i]);
+		metric_set(&f->proc->stats, M_UPSTREAM_BREAKER, i, 0, until > now);
+		if (until > now && until < soonest)
+			soonest = until;
+	}
+	return soonest;
+}
+
 static void
 plan_show(struct fetcher *f)
 {
@@ -24,6 +39,8 @@ plan_show(struct fetcher *f)
 		    f->plan.jobs_in[i]);
 	metric_set(&f->proc->stats, M_UPSTREAM_BUDGET_LIMIT, 0, 0,
 	    (uint64_t)f->proc->conf.upstream_budget_per_minute);
+	metric_set(&f->proc->stats, M_UPSTREAM_BUDGET_RESERVE, 0, 0,
+	    (uint64_t)f->proc->conf.upstream_budget_reserve);
 	metric_set(
 	    &f->proc->stats, M_UPSTREAM_BUDGET, 0, 0, left > 0 ? (uint64_t)(left * 1000) : 0);
 }
@@ -192,6 +209,8 @@ plan_turn(void *owner)
 	if (budget_left(&f->budgets[HOST_DATA]) < f->budgets[HOST_DATA].limit.burst &&
 	    wake > now + SHOW_NS)
 		wake = now + SHOW_NS; /* a bucket that fills is shown filling */
+	if ((soonest = breakers_show(f, now)) < wake)
+		wake = soonest;
 	if (wake != NEVER)
 		loop_timer_set(&f->plan.timer, wake > now ? (wake - now) / CLOCK_MS + 1 : 0);
 	plan_show(f);

@@ -105,3 +105,22 @@ Test(breaker, remembers_that_it_was_a_bad_key)
 	breaker_ended(&b, true, E_UPSTREAM_TIMEOUT, 2000 * MS);
 	cr_expect_eq(breaker_error(&b), E_UPSTREAM_SERVICE_ERROR);
 }
+
+Test(breaker, is_told_as_open_while_somebody_asks_and_not_for_ever_after)
+{
+	struct breaker b;
+
+	breaker_init(&b, 1, 2000);
+	breaker_asked(&b, 1000 * MS);
+	cr_expect_eq(breaker_shown_until(&b), 0, "a closed one is not");
+	breaker_ended(&b, false, E_UPSTREAM_TIMEOUT, 1000 * MS);
+	cr_expect_eq(breaker_shown_until(&b), 91000 * MS);
+	breaker_asked(&b, 50000 * MS);
+	breaker_started(&b, 50000 * MS);
+	cr_expect_eq(breaker_shown_until(&b), 140000 * MS, "also while one call tries");
+	breaker_ended(&b, true, E_OK, 50100 * MS);
+	cr_expect_eq(breaker_shown_until(&b), 0);
+	breaker_init(&b, 1, 600000);
+	breaker_ended(&b, false, E_UPSTREAM_TIMEOUT, 0);
+	cr_expect_eq(breaker_shown_until(&b), 600000 * MS, "and while it refuses");
+}

@@ -30,6 +30,7 @@ WRONG(fetcher_not_ready, fetcher_ready, false)
 WRONG(worker_failed, any_failed, true)
 WRONG(worker_not_ready, all_ready, false)
 WRONG(upstream_fails, external_api, CHECK_STATE_UNHEALTHY)
+WRONG(upstream_breaker_open, breaker_open, true)
 WRONG(upstream_unknown, external_api, CHECK_STATE_UNKNOWN)
 WRONG(store_fails, database, CHECK_STATE_UNHEALTHY)
 WRONG(store_unknown, database, CHECK_STATE_UNKNOWN)
@@ -97,9 +98,9 @@ Test(rules, no_dependency_makes_it_unready)
 	size_t count;
 
 	f.external_api = f.database = f.cache = CHECK_STATE_UNHEALTHY;
-	f.disk_low = f.journal_blocked = true;
+	f.disk_low = f.journal_blocked = f.breaker_open = true;
 	cr_expect_eq(health_judge(&f, reasons, &count), DEGRADED);
-	cr_expect_eq(count, 5);
+	cr_expect_eq(count, 6);
 	for (size_t i = 0; i < count; i++)
 		cr_expect_not(reasons[i]->unready, "%s", reasons[i]->code);
 }
