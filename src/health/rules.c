@@ -113,7 +113,8 @@ gather_slots(const struct health_slots *s, struct health_facts *f)
 
 		if (v->role == ROLE_MASTER)
 			continue;
-		f->all_ready &= is_ready;
+		/* The tracer serves nobody: it is told when it has failed, not when it starts again. */
+		f->all_ready &= is_ready || v->role == ROLE_TRACER;
 		f->any_failed |= slot_has_failed(v);
 		if (v->role != ROLE_HTTP)
 			continue;

@@ -254,11 +254,11 @@ slot_count_replaced(struct slot *s)
 }
 
 /* A process that never worked and says why no other could: the operator must act, so the gateway ends. Once all
- * have worked that is one slot's failure, and no reason to end what serves. */
+ * have worked that is one slot's failure, and no reason to end what serves; nor is it of one that may be missing. */
 static bool
 slot_is_hopeless(const struct slot *s)
 {
-	return !s->was_ready && s->current && s->master->board->all_ready_ns == 0 &&
+	return s->required && !s->was_ready && s->current && s->master->board->all_ready_ns == 0 &&
 	       WIFEXITED(s->wait_status) && exit_is_fatal(WEXITSTATUS(s->wait_status));
 }
 

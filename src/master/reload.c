@@ -233,12 +233,16 @@ reload_renewed(void *arg, int error, const char *text)
 {
 	struct master *m = arg;
 	struct reload *r = m->reload;
+	const struct slot *s;
 
 	if (r == NULL)
 		return;
 	r->renewing = false;
-	if (error != E_OK)
+	s = &m->slots[r->single];
+	if (error != E_OK && s->required)
 		reload_fail(r, error, text);
+	else if (error != E_OK)
+		log_warn("%s: %s; gone on without, it is started again by itself", s->label, text);
 	else
 		r->replaced++;
 	r->single++;

@@ -36,10 +36,11 @@ strategy_of(const struct slot *s)
 	return strcmp(name, "one_for_all") == 0 ? ONE_FOR_ALL : ONE_FOR_ONE;
 }
 
+/* Nothing depends on one that may be missing, and nobody waits for it. */
 static bool
 strategy_takes(const struct slot *s)
 {
-	return s->current && s->wanted;
+	return s->current && s->wanted && s->required;
 }
 
 void

@@ -110,6 +110,9 @@ status_feed_add(
 	s->request = request;
 	LIST_INSERT_HEAD(&f->streams, s, in_feed);
 	f->count++;
+	/* Also for one that takes nothing from the start: it is the tick that finds and cuts it. */
+	if (!loop_timer_is_set(&f->tick))
+		loop_timer_set(&f->tick, STATUS_TICK_MS);
 	http_stream_begin(request, &(struct http_answer){ .status = 200,
 				       .type = STATUS_EVENTS_TYPE,
 				       .headers = headers,
@@ -119,8 +122,6 @@ status_feed_add(
 	if (buf_len(&f->event) == 0)
 		feed_compose(f);
 	feed_send(f, s);
-	if (!loop_timer_is_set(&f->tick))
-		loop_timer_set(&f->tick, STATUS_TICK_MS);
 }
 
 void

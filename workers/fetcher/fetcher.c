@@ -19,7 +19,15 @@ fetcher_on_fetch(struct peer *from, const void *data, void *owner)
 {
 	const struct msg_fetch *fetch = data;
 	struct asker who = { .peer = from, .ticket = fetch->ticket };
+	struct msg_fetch without;
 
+	/* It becomes a line of the upstream call's head: a worker gone mad must not write others there. */
+	if (fetch->tracestate[0] != '\0' && !tracestate_is_valid(fetch->tracestate)) {
+		without = *fetch;
+		without.tracestate[0] = '\0';
+		fetch = &without;
+		log_warn("%s: sent a tracestate that is none, left out", from->slot);
+	}
 	if (fetch->traceparent[0] != '\0' && trace_parse(fetch->traceparent, &who.trace) != E_OK)
 		log_debug("%s: its traceparent is none", from->slot);
 	plan_ask(owner, fetch, &who);

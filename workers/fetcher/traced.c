@@ -130,6 +130,7 @@ traced_append(struct fetcher *f, struct exchange *e, int64_t begun_ns, int resul
 		traced_link(&s, e, i, e->traces[0].journal);
 		span_end(&f->tracing, &s);
 		c.span = s.id;
-		traced_tell(f, &c);
+		if (result == E_OK)
+			traced_tell(f, &c);
 	}
 }
