@@ -17,13 +17,14 @@
 #define CPU_ONE	  1000		      /* a processor, in thousandths */
 
 struct group_kind {
-	const char *memory_max, *memory_used;
+	const char *memory_max, *memory_high, *memory_used, *file_pages;
 	bool is_v2;
 };
 
-static const struct group_kind kind_v2 = { "memory.max", "memory.current", true };
-static const struct group_kind kind_v1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
-	false };
+static const struct group_kind kind_v2 = { "memory.max", "memory.high", "memory.current",
+	"\ninactive_file ", true };
+static const struct group_kind kind_v1 = { "memory.limit_in_bytes", NULL, "memory.usage_in_bytes",
+	"\ntotal_inactive_file ", false };
 
 static bool
 group_text(const char *dir, const char *name, char text[SMALL_FILE])
@@ -49,12 +50,12 @@ group_number(const char *dir, const char *name)
 
 /* The number behind `name` in lines of "name number". */
 static uint64_t
-group_stat(const char *dir, const char *name)
+group_stat(const char *dir, const char *file, const char *name)
 {
 	char text[SMALL_FILE];
 	const char *at;
 
-	if (!group_text(dir, "cpu.stat", text) || (at = strstr(text, name)) == NULL)
+	if (!group_text(dir, file, text) || (at = strstr(text, name)) == NULL)
 		return 0;
 	return strtoull(at + strlen(name), NULL, 10);
 }
@@ -84,21 +85,33 @@ limits_cpu(struct cgroup_limits *l, const char *dir, bool is_v2)
 		least(&l->cpu_milli, quota * CPU_ONE / period);
 }
 
+/* Pages of files that nobody touched lately are given back before anybody is killed: the kubelet does not count them either. */
+static uint64_t
+memory_used(const char *dir, const struct group_kind *kind)
+{
+	uint64_t used = group_number(dir, kind->memory_used);
+	uint64_t file = group_stat(dir, "memory.stat", kind->file_pages);
+
+	return file < used ? used - file : used;
+}
+
 /* What of these is not there is 0, so that one function does for every controller. */
 static void
 limits_of_group(
     struct cgroup_limits *l, const char *dir, const struct group_kind *kind, bool is_own)
 {
 	least(&l->memory_bytes, group_number(dir, kind->memory_max));
+	if (kind->memory_high != NULL) /* from there on the kernel slows it down */
+		least(&l->memory_bytes, group_number(dir, kind->memory_high));
 	limits_cpu(l, dir, kind->is_v2);
 	if (!is_own)
 		return;
 	if (l->memory_used_bytes == 0)
-		l->memory_used_bytes = group_number(dir, kind->memory_used);
+		l->memory_used_bytes = memory_used(dir, kind);
 	if (l->throttled_ns == 0)
-		l->throttled_ns = kind->is_v2
-				      ? group_stat(dir, "throttled_usec ") * (CLOCK_MS / 1000)
-				      : group_stat(dir, "throttled_time ");
+		l->throttled_ns =
+		    kind->is_v2 ? group_stat(dir, "cpu.stat", "throttled_usec ") * (CLOCK_MS / 1000)
+				: group_stat(dir, "cpu.stat", "throttled_time ");
 }
 
 static bool

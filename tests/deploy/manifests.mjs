@@ -55,7 +55,8 @@ for (const [name, { docs, component }] of Object.entries(sets)) {
 		istio: (d) => d.spec.template.metadata.labels["sidecar.istio.io/inject"] === "true" &&
 			d.spec.template.metadata.annotations["prometheus.istio.io/merge-metrics"] === "false",
 		otlp: () => of(docs, "NetworkPolicy").some((n) => n.metadata.name === "opitios-alpaca-otlp"),
-		monitoring: () => of(docs, "ServiceMonitor").length === 1 && of(docs, "PrometheusRule").length === 1,
+		monitoring: () => of(docs, "ServiceMonitor").length === 1 && of(docs, "PrometheusRule").length === 1 &&
+			of(docs, "ConfigMap").filter((m) => m.metadata.labels?.grafana_dashboard === "1").length === 4,
 	}[component];
 
 	if (component) {

@@ -20,6 +20,9 @@ export const settings = new Map(rows("config.def",
 }]));
 
 export const metrics = new Map(rows("metrics.def", /^METRIC\(\w+, (\w+), (\w+),/gm).map((m) => [`opitios_${m[1]}`, m[2]]));
+/* Shown without a cell of the board. */
+for (const m of ["build_info", "start_time_seconds"])
+	metrics.set(`opitios_${m}`, "GAUGE");
 export const routes = new Set(rows("routes.def", /^ROUTE\(GET, "([^"]+)"/gm).map((m) => m[1]));
 export const adminRoutes = new Set(rows("admin_routes.def", /^ADMIN_ROUTE\("([^"]+)"/gm).map((m) => m[1]));
 

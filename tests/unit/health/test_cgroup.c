@@ -165,3 +165,28 @@ Test(cgroup, nonsense_is_no_limit)
 	l = limits();
 	cr_expect_eq(l.memory_bytes + l.memory_used_bytes + l.cpu_milli + l.throttled_ns, 0);
 }
+
+Test(cgroup, pages_of_files_are_no_use_and_the_kernel_slows_it_down_before_the_limit)
+{
+	struct cgroup_limits l;
+
+	put("self", "0::/a\n");
+	put("fs/a/cgroup.procs", "1\n");
+	put("fs/a/memory.max", "4000\n");
+	put("fs/a/memory.high", "3000\n");
+	put("fs/a/memory.current", "2900\n");
+	put("fs/a/memory.stat", "anon 900\nfile 2000\ninactive_file 1900\nactive_file 100\n");
+	l = limits();
+	cr_expect_eq(l.memory_bytes, 3000);
+	cr_expect_eq(l.memory_used_bytes, 1000);
+	put("fs/a/memory.high", "max\n");
+	put("fs/a/memory.stat", "anon 900\ninactive_file 5000\n");
+	l = limits();
+	cr_expect_eq(l.memory_bytes, 4000);
+	cr_expect_eq(l.memory_used_bytes, 2900, "two looks that do not fit say nothing");
+	put("self", "5:memory:/b\n");
+	put("fs/memory/b/cgroup.procs", "1\n");
+	put("fs/memory/b/memory.usage_in_bytes", "700\n");
+	put("fs/memory/b/memory.stat", "cache 1\ninactive_file 1\ntotal_inactive_file 300\n");
+	cr_expect_eq(limits().memory_used_bytes, 400);
+}

@@ -171,7 +171,7 @@ Test(health, detailed_tells_checks_workers_system_and_upstream)
 	stage_pass(&stage, 2500);
 	r = get(&stage, "/api/v1/health/detailed");
 	cr_expect_str_eq(member(r, "status"), "degraded");
-	cr_expect_str_eq(member(r, "reasons"), "[\"the last check of the history store failed\"]");
+	cr_expect_str_eq(member(r, "reason_codes"), "[\"upstream_breaker_open\",\"store_fails\"]");
 	cr_expect_str_eq(member(r, "checks.database.status"), "unhealthy");
 	cr_expect_str_eq(member(r, "checks.database.last_error"), "connection refused");
 	cr_expect_str_eq(member(r, "checks.database.last_success"), "null");
