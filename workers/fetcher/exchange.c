@@ -415,6 +415,11 @@ exchange_set_options(struct exchange *c, const char *url, int64_t timeout_ms)
 	exchange_set_protocols(c);
 	curl->easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl->easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A name server that is silent: libcurl would stand still for its own resolver's thread at the time limit, and
+	 * the loop with it. An older one at run time refuses the option and does. */
+	curl->easy_setopt(c->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	curl->easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl->easy_setopt(c->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	curl->easy_setopt(c->easy, CURLOPT_USERAGENT, USER_AGENT);

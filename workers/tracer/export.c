@@ -196,6 +196,11 @@ exporter_set_options(struct exporter *e)
 	curl_easy_setopt(e->easy, CURLOPT_HTTPHEADER, e->headers);
 	curl_easy_setopt(e->easy, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
 	curl_easy_setopt(e->easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A name server that is silent: libcurl would stand still for its own resolver's thread, at the time limit and
+	 * at the end. */
+	curl_easy_setopt(e->easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	curl_easy_setopt(e->easy, CURLOPT_WRITEFUNCTION, exporter_on_body);
 	curl_easy_setopt(e->easy, CURLOPT_WRITEDATA, e);
 	curl_easy_setopt(e->easy, CURLOPT_ERRORBUFFER, e->text);

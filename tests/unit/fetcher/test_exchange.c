@@ -3,6 +3,9 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +39,23 @@ struct bench {
 };
 
 static struct bench *b;
+static atomic_bool silent_asked;
+
+/* The program's own comes before libc's, for libcurl's resolver too: a name whose server says nothing for long. */
+int
+getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+    struct addrinfo **result)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	void *symbol = dlsym(RTLD_NEXT, __func__);
+
+	memcpy(&real, &symbol, sizeof(real));
+	if (node == NULL || strcmp(node, "silent.invalid") != 0)
+		return real(node, service, hints, result);
+	silent_asked = true;
+	sleep(4);
+	return EAI_AGAIN;
+}
 
 static void
 on_request(evutil_socket_t fd, short what, void *owner)
@@ -103,6 +123,7 @@ setup(void)
 	strcpy(b->conf.alpaca_key, KEY);
 	strcpy(b->conf.alpaca_secret, SECRET);
 	serve();
+	strcpy(b->conf.alpaca_trading_url, "http://silent.invalid");
 	b->upstream = upstream_new(b->loop, &b->conf, on_ready, b);
 	for (int64_t end = clock_mono() + 20 * CLOCK_SEC; !b->ready && clock_mono() < end;)
 		loop_turn(b->loop, 50);
@@ -330,4 +351,21 @@ Test(exchange, calls_under_way_end_with_the_upstream)
 	loop_turn(b->loop, 10);
 	upstream_free(&b->upstream);
 	cr_expect_null(b->done);
+}
+
+Test(exchange, a_silent_name_server_does_not_stop_the_loop)
+{
+	int64_t begun = clock_mono(), end = begun + 20 * CLOCK_SEC;
+
+	upstream_call(b->upstream, HOST_TRADING, "/v2/clock", 200, NULL, on_done, b);
+	while (b->done == NULL && clock_mono() < end)
+		loop_turn(b->loop, 50);
+	cr_expect_eq(b->copy.end, EXCHANGE_TIMED_OUT);
+	cr_expect(silent_asked, "the name was looked up elsewhere");
+	cr_expect_lt(clock_mono() - begun, 2 * CLOCK_SEC);
+	upstream_call(b->upstream, HOST_TRADING, "/v2/clock", 5000, NULL, on_done, b);
+	loop_turn(b->loop, 50);
+	begun = clock_mono();
+	upstream_free(&b->upstream);
+	cr_expect_lt(clock_mono() - begun, 2 * CLOCK_SEC, "its end waited for an answer");
 }
