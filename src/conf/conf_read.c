@@ -22,6 +22,7 @@
 
 #define FILE_MAX     (1024 * 1024)
 #define PREFIX	     "OPITIOS_"
+#define OTEL_PREFIX  "OTEL_"
 #define FILE_SUFFIX  "_FILE"
 #define CREDENTIALS  "CREDENTIALS_DIRECTORY"
 #define NAME_MAX_LEN 96
@@ -205,6 +206,21 @@ conf_env_file(const char *path, char value[VALUE_MAX])
 	return NULL;
 }
 
+/* A name of OpenTelemetry's is for all programs of a place and may hold what others can do alone: as its specification
+ * has it, that is told and left out. */
+static int
+conf_env_set(
+    struct conf *c, const char *key, const char *value, const char *name, char why[CONF_ERROR])
+{
+	int r = conf_set(c, key, value, name, why);
+
+	if (r == E_OK || !text_starts(name, OTEL_PREFIX))
+		return r;
+	log_warn("environment: %s; left out", why);
+	why[0] = '\0';
+	return E_OK;
+}
+
 /* One name and its _FILE variant. *found tells whether either was there. */
 static int
 conf_env_row(struct conf *c, const char *key, char **environment, const char *name, bool *found,
@@ -224,7 +240,7 @@ conf_env_row(struct conf *c, const char *key, char **environment, const char *na
 		return E_CONFIG;
 	}
 	if (plain != NULL)
-		return conf_set(c, key, plain, name, why);
+		return conf_env_set(c, key, plain, name, why);
 	if (path == NULL)
 		return E_OK;
 	if ((reason = conf_env_file(path, value)) == NULL) {

@@ -217,7 +217,7 @@ def test_one_trace_runs_through_all_processes(scene):
 
 def test_contexts_of_strangers_are_checked(scene):
     c = Collector()
-    g = traced(scene, c)
+    g = traced(scene, c, env={"OTEL_EXPORTER_OTLP_HEADERS": f"Bearer {TOKEN}", "OTEL_TRACES_SAMPLER": "jaeger_remote"})
     ignored = lambda: g.metric("opitios_trace_context_ignored_total")  # noqa: E731
     before = ignored()
     for bad in (f"ff-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01-x", f"00-{TRACE.upper()}-{SPAN}-01", "x" * 4000,
@@ -232,12 +232,20 @@ def test_contexts_of_strangers_are_checked(scene):
     check(re.fullmatch(rf"00-{TRACE[::-1]}-\w{{16}}-00", unsampled), unsampled)
     many = ",".join(f"k{i}=v" for i in range(33))
     last = "1" * 31 + "2"
+    before = ignored()
+    equal(g.ask(QUOTE, headers={"traceparent": f"00-{TRACE[::-1]}-{SPAN}-00", "tracestate": many}).status, 200)
+    equal(ignored() - before, 1, "counted also where nothing is recorded")
     equal(g.ask(QUOTE, headers={"traceparent": f"00-{last}-{SPAN}-01", "tracestate": many}).status, 200)
     spans = c.wait(lambda s: any(x["trace"] == last and x["kind"] == 2 for x in s), "the last one's span")
     equal(next(x["state"] for x in spans if x["trace"] == last and x["kind"] == 2), "", "33 members are no tracestate")
     check(not [s for s in spans if s["trace"] == TRACE[::-1]], "what its parent does not sample is not recorded")
     root = [s for s in spans if s["name"] == "GET /livez" and not s["parent"]]
     check(root and root[0]["flags"] == 0x103, "a trace that begins here", root[:1])
+    # So is an environment made for others: told without showing a secret, and left out.
+    check("authorization" not in {name.lower() for name in c.headers[0][1]}, c.headers[0])
+    log = g.log_path.read_text()
+    check("trace.headers (OTEL_EXPORTER_OTLP_HEADERS)" in log and TOKEN not in log, log[-2000:])
+    check('trace.sampler: "jaeger_remote"' in log.replace('\\"', '"'), log[:2000])
 
 
 def test_an_upstream_is_told_only_where_that_is_set(scene):
@@ -263,6 +271,8 @@ def test_an_upstream_is_told_only_where_that_is_set(scene):
                               env={"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{c.port}"})
             wait_for(lambda: g.ask("/livez").headers.get("traceparent"), 10, "the tracer")
             g.ask("/api/v1/stocks/MSFT/quote", headers={**PARENT, "tracestate": "rojo=1"})
+            g.ask("/api/v1/stocks/IBM/quote", headers={**PARENT, "tracestate": "no member"})
+            equal(g.metric("opitios_trace_context_ignored_total"), 1)
             g.stop()
             call = next(x for x in reversed(calls) if "MSFT" in x and "quotes" in x)
             equal("traceparent:" in call.lower(), wanted, call)
@@ -291,7 +301,7 @@ def test_without_a_collector_nothing_is_traced(scene):
 
 def test_a_collector_that_is_busy_gets_everything_later_and_once(scene):
     c = Collector()
-    g = traced(scene, c)
+    g = traced(scene, c, settings=("--trace.batch=4",))
     lost = g.metric("opitios_trace_spans_dropped_total")
     wait_for(lambda: g.metric("opitios_trace_queue_spans") == 0, 5, "an empty queue")
     c.answers = [(503, {}), (429, {"Retry-After": "1"})]
@@ -302,11 +312,16 @@ def test_a_collector_that_is_busy_gets_everything_later_and_once(scene):
     check(c.times[first + 2] - c.times[first + 1] >= 1, "Retry-After was not waited for", c.times)
     equal(g.metric("opitios_trace_spans_dropped_total"), lost)
     equal(g.metric("opitios_trace_exports_total", result="failed"), 2)
-    c.answers = [(400, {})]
+    wait_for(lambda: g.metric("opitios_trace_queue_spans") == 0, 5, "an empty queue")
+    c.answers = [(401, {"Retry-After": "1"})]
     before = len(c.times)
     g.ask("/livez")
     wait_for(lambda: len(c.times) > before, 5, "an export")
     wait_for(lambda: g.metric("opitios_trace_spans_dropped_total", lost="refused") > 0, 5, "what was refused to be counted")
+    for _ in range(8):  # full batches
+        g.ask("/livez")
+    wait_for(lambda: len(c.times) > before + 1, 5, "the next export")
+    check(c.times[before + 1] - c.times[before] >= 1, "Retry-After was not waited for", c.times[before:])
 
 
 def slowest(g, n=200):

@@ -62,6 +62,7 @@ struct asker {
 	struct trace_context	 context;	/* the client's, or this request's own where this gateway traces */
 	uint64_t		 parent;	/* the client's span; 0: it sent none */
 	bool			 records;	/* spans are wanted */
+	bool			 has_state;	/* with a tracestate that is well-formed */
 	/* For the log, borrowed until the answer is sent; null: it has none. */
 	const char		*cache, *code, *symbol;
 };

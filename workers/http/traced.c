@@ -21,6 +21,48 @@ asker_parent(struct asker *a, struct trace_context *parent)
 	}
 }
 
+/* All fields of that name as one list; false: it is too long. */
+static bool
+asker_tracestate_join(const struct asker *a, char out[TRACESTATE_MAX + 1])
+{
+	const char *header;
+	size_t len = 0, more;
+
+	out[0] = '\0';
+	for (unsigned i = 0; (header = http_header_nth(a->request, "tracestate", i)) != NULL; i++) {
+		more = strlen(header);
+		if (len + (i > 0) + more > TRACESTATE_MAX)
+			return false;
+		if (i > 0)
+			out[len++] = ',';
+		memcpy(out + len, header, more + 1);
+		len += more;
+	}
+	return true;
+}
+
+/* Without a traceparent it belongs to nothing. Looked at once, whoever wants it later: it is counted here. */
+static bool
+asker_tracestate_is_good(const struct asker *a)
+{
+	char state[TRACESTATE_MAX + 1];
+
+	if (a->parent == 0 || http_header(a->request, "tracestate") == NULL)
+		return false;
+	if (asker_tracestate_join(a, state) && tracestate_is_valid(state))
+		return true;
+	metric_add(&a->worker->proc->stats, M_TRACE_IGNORED, 0, 0, 1);
+	return false;
+}
+
+/* "" without one. */
+static void
+asker_tracestate(const struct asker *a, char out[TRACESTATE_MAX + 1])
+{
+	if (!a->has_state || !asker_tracestate_join(a, out))
+		out[0] = '\0';
+}
+
 void
 asker_trace_begin(struct asker *a)
 {
@@ -29,6 +71,7 @@ asker_trace_begin(struct asker *a)
 
 	asker_parent(a, &parent);
 	a->parent = parent.span;
+	a->has_state = asker_tracestate_is_good(a);
 	a->context = parent;
 	a->records = false;
 	a->trace[0] = '\0';
@@ -43,31 +86,6 @@ asker_trace_begin(struct asker *a)
 	}
 	if (trace_is(&a->context))
 		trace_format(&a->context, a->trace);
-}
-
-/* All fields of that name as one list. "" without a valid one, or without a traceparent it belongs to. */
-static void
-asker_tracestate(const struct asker *a, char out[TRACESTATE_MAX + 1])
-{
-	const char *header;
-	size_t len = 0, more;
-
-	out[0] = '\0';
-	if (a->parent == 0)
-		return;
-	for (unsigned i = 0; (header = http_header_nth(a->request, "tracestate", i)) != NULL; i++) {
-		more = strlen(header);
-		if (len + (i > 0) + more > TRACESTATE_MAX)
-			break;
-		if (i > 0)
-			out[len++] = ',';
-		memcpy(out + len, header, more + 1);
-		len += more;
-	}
-	if (header == NULL && tracestate_is_valid(out))
-		return;
-	out[0] = '\0';
-	metric_add(&a->worker->proc->stats, M_TRACE_IGNORED, 0, 0, 1);
 }
 
 void

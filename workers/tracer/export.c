@@ -169,12 +169,13 @@ exporter_set_headers(struct exporter *e, const struct conf *c)
 {
 	struct pair pairs[HEADERS_MAX];
 	char list[sizeof(c->trace_headers)], line[sizeof(list) + 2];
-	size_t count;
+	size_t count = 0;
 
 	(void)text_copy(list, sizeof(list), c->trace_headers);
+	/* All of it is left out then, as with the resource's attributes: the collector says what it misses. */
 	if (pairs_read(list, pairs, HEADERS_MAX, &count) != E_OK)
-		fatal(EXIT_WITH_CONFIG, "trace.headers (OTEL_EXPORTER_OTLP_HEADERS): it is not "
-					"name=value,name=value with values percent-encoded");
+		log_warn("trace.headers (OTEL_EXPORTER_OTLP_HEADERS): it is not "
+			 "name=value,name=value with values percent-encoded; left out");
 	exporter_add_header(e, "Content-Type: application/x-protobuf");
 	exporter_add_header(e, "Expect:"); /* no round trip before a body */
 	for (size_t i = 0; i < count; i++) {

@@ -30,8 +30,8 @@ struct tracer {
 	struct exporter *exporter; /* null: no collector is configured any more */
 	struct queue queue;
 	struct buf one, spans, body, resource;
-	size_t in_body; /* spans; 0: there is no body to send */
-	bool sending;
+	size_t in_body;	       /* spans; 0: there is no body to send */
+	bool sending, resting; /* resting: after a failure, until `work` fires */
 	unsigned tries;
 	bool failing;
 	struct backoff backoff;
@@ -78,7 +78,8 @@ tracer_work(void *owner)
 {
 	struct tracer *t = owner;
 
-	if (t->sending || t->exporter == NULL)
+	t->resting = false;
+	if (t->sending)
 		return;
 	if (t->in_body == 0)
 		tracer_fill(t);
@@ -98,12 +99,19 @@ tracer_plan(struct tracer *t)
 	const struct conf *c = &t->proc->conf;
 
 	tracer_show(t);
-	if (t->sending || t->in_body > 0)
+	if (t->sending || t->resting || t->in_body > 0)
 		return;
 	if (t->draining || t->queue.count >= (size_t)c->trace_batch)
 		loop_timer_set(&t->work, 0);
 	else if (t->queue.count > 0 && !loop_timer_is_set(&t->work))
 		loop_timer_set(&t->work, c->trace_delay);
+}
+
+static void
+tracer_rest(struct tracer *t, int64_t ms)
+{
+	t->resting = true;
+	loop_timer_set(&t->work, ms);
 }
 
 static void
@@ -118,16 +126,16 @@ tracer_failed(struct tracer *t, int result, int64_t retry_ms, const char *why)
 			  : "what it refuses is dropped");
 	t->failing = true;
 	if (again && t->tries < TRIES_MAX && !t->draining) {
-		loop_timer_set(&t->work, wait > retry_ms ? wait : retry_ms);
+		tracer_rest(t, wait > retry_ms ? wait : retry_ms);
 		return;
 	}
 	tracer_lose(t, again ? LABEL(lost, FAILED) : LABEL(lost, REFUSED), t->in_body);
 	t->in_body = 0;
-	/* The next batch waits as well: it would fare no better now. */
+	/* The next batch waits as well, also one that is full only then: it would fare no better now. */
 	if (t->draining)
 		tracer_finish(t);
-	else if (t->queue.count > 0)
-		loop_timer_set(&t->work, wait > retry_ms ? wait : retry_ms);
+	else
+		tracer_rest(t, wait > retry_ms ? wait : retry_ms);
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include "build_config.h"
 #include "span.h"
+#include "text.h"
 #include "tracer.h"
 
 #define MEMBER_MAX ((size_t)4096) /* an attribute, or a link */
@@ -98,10 +99,24 @@ otlp_bytes(struct buf *b, unsigned field, const void *bytes, size_t len)
 	return r;
 }
 
+/* A field that is no UTF-8 has a whole batch refused: what is none is a '?', byte by byte. */
 static int
 put_text(struct buf *b, unsigned field, const char *text)
 {
-	return text[0] != '\0' ? otlp_bytes(b, field, text, strlen(text)) : E_OK;
+	size_t whole;
+	int r;
+
+	if (text[0] == '\0')
+		return E_OK;
+	if ((r = put_tag(b, field, WIRE_BYTES)) == E_OK)
+		r = put_varint(b, strlen(text));
+	while (r == E_OK && *text != '\0') {
+		for (whole = 0; text[whole] != '\0' && text_utf8_len(text + whole) > 0;)
+			whole += text_utf8_len(text + whole);
+		r = whole > 0 ? buf_add(b, text, whole) : buf_add(b, "?", 1);
+		text += whole > 0 ? whole : 1;
+	}
+	return r;
 }
 
 /* Ids are bytes, the most significant first. */

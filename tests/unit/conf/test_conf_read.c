@@ -223,6 +223,31 @@ Test(conf_env, an_error_names_the_variable)
 	cr_expect_str_eq(why, "main.debug: \"perhaps\" is neither true nor false (from DEBUG)");
 }
 
+Test(conf_env, what_others_understand_under_a_name_of_opentelemetry_is_left_out)
+{
+	static char headers[sizeof("OTEL_EXPORTER_OTLP_HEADERS=") + 600] =
+	    "OTEL_EXPORTER_OTLP_HEADERS=a=";
+	const char *foreign[] = { "OTEL_TRACES_SAMPLER=jaeger_remote",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4317", "OTEL_SDK_DISABLED=maybe", headers,
+		"OTEL_SERVICE_NAME=quotes", NULL };
+	const char *own[] = { "OPITIOS_TRACE_SAMPLER=jaeger_remote", NULL };
+	const char *both[] = { "OPITIOS_TRACE_SAMPLER=jaeger_remote",
+		"OTEL_TRACES_SAMPLER=always_on", NULL };
+	struct conf c;
+
+	memset(headers + strlen(headers), 'x', 600);
+	cr_assert_eq(read_env(&c, foreign), E_OK, "%s", why);
+	cr_expect_str_eq(why, "");
+	cr_expect_str_eq(c.trace_sampler, "parentbased_always_on");
+	cr_expect_str_eq(c.trace_endpoint, "");
+	cr_expect_str_eq(c.trace_headers, "");
+	cr_expect(!c.trace_disabled);
+	cr_expect_str_eq(c.trace_service_name, "quotes", "the others count");
+	cr_expect_eq(read_env(&c, own), E_CONFIG, "a name of ours is meant for us");
+	cr_expect_eq(read_env(&c, both), E_CONFIG);
+	cr_expect_eq(read_text(&c, "[trace]\nsampler = jaeger_remote\n"), E_CONFIG);
+}
+
 Test(conf_env, an_empty_variable_counts_as_not_set)
 {
 	struct conf c;

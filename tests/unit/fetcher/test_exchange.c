@@ -43,8 +43,8 @@ static atomic_bool silent_asked;
 
 /* The program's own comes before libc's, for libcurl's resolver too: a name whose server says nothing for long. */
 int
-getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-    struct addrinfo **result)
+getaddrinfo(
+    const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 	void *symbol = dlsym(RTLD_NEXT, __func__);

@@ -67,6 +67,20 @@ Test(otlp, a_span_whose_every_field_is_full_fits)
 	buf_fini(&b);
 }
 
+Test(otlp, what_is_no_utf8_is_a_question_mark)
+{
+	const struct pair attributes[] = { { "n\xff", "\xc3\xa4\xc3|\xe2\x82\xac\x80\xf0\x9f" } };
+	static const char wanted[] = "\x0a\x12\x0a\x02n?\x12\x0c\x0a\x0a"
+				     "\xc3\xa4?|\xe2\x82\xac???";
+	struct buf b;
+
+	buf_init(&b, 256);
+	cr_assert_eq(otlp_resource(&b, attributes, 1), E_OK);
+	cr_assert_eq(buf_len(&b), sizeof(wanted) - 1, "%zu", buf_len(&b));
+	cr_expect_arr_eq(buf_data(&b), wanted, sizeof(wanted) - 1);
+	buf_fini(&b);
+}
+
 Test(queue, it_is_bounded_and_first_in_is_first_out)
 {
 	struct queue q;
