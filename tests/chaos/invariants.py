@@ -207,7 +207,7 @@ class Truth(Watcher):
 
 
 class Scraper(Watcher):
-    """No counter falls, no series goes."""
+    """No counter falls, no series goes, but for the gauges of a slot that was scaled away: those go all at once."""
     path = "/metrics"
 
     def __init__(self, gateway):
@@ -219,6 +219,11 @@ class Scraper(Watcher):
         return self.kinds.get(name) == "counter" or (name.endswith(("_bucket", "_count", "_sum")) and
                                                     self.kinds.get(name.rsplit("_", 1)[0]) == "histogram")
 
+    @staticmethod
+    def worker(series):
+        m = re.search(r'\bworker="([^"]*)"', series)
+        return m[1] if m else ""
+
     def take(self, a):
         text = a.body.decode()
         self.kinds.update(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
@@ -226,9 +231,11 @@ class Scraper(Watcher):
         for worker in set(re.findall(r'\bworker="([^"]*)"', text)):
             if not SLOT.fullmatch(worker):
                 self.problems.append(f"series of a worker that is no slot: {worker}")
+        shown = {self.worker(series) for series in now if not self.is_counter(series)}
         for series, before in self.last.items():
             if series not in now:
-                self.problems.append(f"series gone: {series}")
+                if self.is_counter(series) or self.worker(series) in shown:
+                    self.problems.append(f"series gone: {series}")
             elif now[series] < before and self.is_counter(series):
                 self.problems.append(f"{series} fell from {before} to {now[series]}")
         self.last = now
