@@ -41,14 +41,16 @@ job_join(struct job *job, const struct asker *who, int64_t timeout_ms)
 	    (timeout_ms - (margin < MARGIN_MAX_MS ? margin : MARGIN_MAX_MS)) * CLOCK_MS;
 	int64_t deadline = clock_mono() + patience_ns;
 	int64_t start_by = deadline - job_call_time(job, patience_ns);
-	struct asker *a;
+	struct asker *a, **at;
 
 	if (job->asker_count >= ASKERS_MAX)
 		return E_LIMIT;
 	a = mem_copy(who, sizeof(*who));
 	a->deadline_ns = deadline;
-	a->next = job->askers;
-	job->askers = a;
+	/* Behind who asked first: that one's trace is the call's. */
+	at = job->askers != NULL ? &job->askers->next : &job->askers;
+	a->next = *at;
+	*at = a;
 	job->asker_count++;
 	if (deadline > job->deadline_ns)
 		job->deadline_ns = deadline;

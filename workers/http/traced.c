@@ -177,5 +177,6 @@ void
 asker_trace_gone(const struct asker *a)
 {
 	if (a->records)
-		asker_trace_request(a, 0, "the client left before its answer");
+		asker_trace_request(
+		    a, 0, "no answer: the client left, or the time for it was over");
 }

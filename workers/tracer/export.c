@@ -1,6 +1,6 @@
 /* export.c - one request to the collector at a time: libcurl's multi interface on the loop.
  *
- * What the collector answers is read to its end, bounded, and thrown away: its status says all that is needed. A
+ * What the collector answers is read to its end, bounded; its beginning says whether it took all of the batch. A
  * redirect is not followed, as the header fields are for the collector that was configured.
  */
 #include <curl/curl.h>
@@ -15,6 +15,7 @@
 
 #define HEADERS_MAX	  32
 #define ANSWER_MAX	  ((size_t)64 * 1024)
+#define ANSWER_KEPT	  1024
 #define RETRY_AFTER_MAX_S 60
 #define URL_SIZE	  320
 #define PATH		  "/v1/traces"
@@ -29,14 +30,18 @@ struct exporter {
 	char url[URL_SIZE];
 	char text[CURL_ERROR_SIZE];
 	size_t answered; /* bytes of this answer's body */
+	uint8_t answer[ANSWER_KEPT];
 };
 
 static size_t
 exporter_on_body(char *data, size_t one, size_t len, void *owner)
 {
 	struct exporter *e = owner;
+	size_t room = e->answered < ANSWER_KEPT ? ANSWER_KEPT - e->answered : 0;
 
-	(void)data, (void)one;
+	(void)one;
+	if (room > 0)
+		memcpy(e->answer + e->answered, data, len < room ? len : room);
 	e->answered += len;
 	return e->answered <= ANSWER_MAX ? len : 0;
 }
@@ -51,6 +56,7 @@ static void
 exporter_conclude(struct exporter *e, CURLcode code)
 {
 	curl_off_t after = 0;
+	uint64_t rejected = 0;
 	char why[160] = "";
 	long status = 0;
 	int r = E_OK;
@@ -64,11 +70,14 @@ exporter_conclude(struct exporter *e, CURLcode code)
 	} else if (status < 200 || status > 299) {
 		(void)snprintf(why, sizeof(why), "it answered %ld", status);
 		r = status_is_passing(status) ? E_UPSTREAM_SERVICE_ERROR : E_PROTOCOL;
+	} else {
+		rejected =
+		    otlp_rejected(e->answer, e->answered < ANSWER_KEPT ? e->answered : ANSWER_KEPT);
 	}
 	if (after < 0 || after > RETRY_AFTER_MAX_S)
 		after = RETRY_AFTER_MAX_S;
 	curl_multi_remove_handle(e->multi, e->easy);
-	e->ends.done(r, after * 1000, why, e->ends.owner);
+	e->ends.done(r, after * 1000, rejected, why, e->ends.owner);
 }
 
 static void

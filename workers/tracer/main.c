@@ -3,6 +3,7 @@
  * Nothing depends on it. A collector that is stuck, slow or gone fills its queue, and what does not fit is dropped and
  * counted; when it hangs itself or dies the others drop what they have for it.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ struct tracer {
 	size_t in_body;	       /* spans; 0: there is no body to send */
 	bool sending, resting; /* resting: after a failure, until `work` fires */
 	unsigned tries;
-	bool failing;
+	bool failing, rejected; /* told of */
 	struct backoff backoff;
 	struct loop_timer work, drain;
 	bool draining;
@@ -138,8 +139,23 @@ tracer_failed(struct tracer *t, int result, int64_t retry_ms, const char *why)
 		tracer_rest(t, wait > retry_ms ? wait : retry_ms);
 }
 
+/* What the collector took of a batch, and what it did not: for good, it says. */
 static void
-tracer_done(int result, int64_t retry_ms, const char *why, void *owner)
+tracer_took(struct tracer *t, uint64_t rejected)
+{
+	if (rejected > t->in_body)
+		rejected = t->in_body;
+	if (rejected > 0 && !t->rejected)
+		log_warn("collector: it did not take %" PRIu64 " of %zu spans; they are dropped",
+		    rejected, t->in_body);
+	t->rejected = rejected > 0;
+	tracer_lose(t, LABEL(lost, REFUSED), rejected);
+	metric_add(&t->proc->stats, M_TRACE_EXPORTED, 0, 0, t->in_body - rejected);
+	t->in_body = 0;
+}
+
+static void
+tracer_done(int result, int64_t retry_ms, uint64_t rejected, const char *why, void *owner)
 {
 	struct tracer *t = owner;
 
@@ -155,8 +171,7 @@ tracer_done(int result, int64_t retry_ms, const char *why, void *owner)
 		log_info("collector: takes spans again");
 	t->failing = false;
 	backoff_reset(&t->backoff);
-	metric_add(&t->proc->stats, M_TRACE_EXPORTED, 0, 0, t->in_body);
-	t->in_body = 0;
+	tracer_took(t, rejected);
 	tracer_plan(t);
 }
 

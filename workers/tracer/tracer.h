@@ -26,6 +26,9 @@ int	otlp_bytes(struct buf *, unsigned field, const void *, size_t) MUST_CHECK;
 #define OTLP_SPANS 2
 int	otlp_request(struct buf *, const struct buf *resource, const struct buf *spans) MUST_CHECK;
 
+/* otlp_answer.c: spans an ExportTraceServiceResponse says it did not take; 0 also for what is none. */
+uint64_t	otlp_rejected(const uint8_t *, size_t);
+
 /* queue.c: spans that wait, encoded. */
 struct queue {
 	struct queued {
@@ -44,8 +47,9 @@ size_t	queue_take(struct queue *, size_t most, struct buf *);
 /* export.c: one request to the collector at a time, by libcurl on the loop. */
 struct exporter;
 struct exporter_ends {
-	/* E_OK: taken; E_UPSTREAM_SERVICE_ERROR: try again, not before `retry_ms` (0: nothing said); another: never. */
-	void	(*done)(int result, int64_t retry_ms, const char *why, void *owner);
+	/* E_OK: taken but for `rejected`; E_UPSTREAM_SERVICE_ERROR: try again, not before `retry_ms` (0: nothing said); another: never. */
+	void	(*done)(int result, int64_t retry_ms, uint64_t rejected, const char *why,
+		    void *owner);
 	void	*owner;
 };
 struct exporter	*exporter_new(struct loop *, const struct conf *, const struct exporter_ends *);

@@ -81,6 +81,32 @@ Test(otlp, what_is_no_utf8_is_a_question_mark)
 	buf_fini(&b);
 }
 
+Test(otlp, what_a_collector_did_not_take_is_read_from_its_answer)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		uint64_t rejected;
+	} cases[] = {
+		{ "", 0, 0 },
+		{ "\x0a\x00", 2, 0 },
+		{ "\x0a\x02\x08\x07", 4, 7 },
+		{ "\x0a\x06\x08\xac\x02\x12\x01x", 8, 300 },
+		{ "\x15....\x19........\x0a\x05\x12\x01x\x08\x07", 21,
+		    7 }, /* fields of later times */
+		{ "\x0a\x7f\x08\x07", 4, 0 },
+		{ "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x08\x07", 13, 0 },
+		{ "\x0a\x01\x08\x07", 4, 0 },
+		{ "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13, 0 },
+		{ "\x0a\x0b\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 13, 0 },
+		{ "{\"partialSuccess\":{}}", 21, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(otlp_rejected((const uint8_t *)cases[i].bytes, cases[i].len),
+		    cases[i].rejected, "%zu", i);
+}
+
 Test(queue, it_is_bounded_and_first_in_is_first_out)
 {
 	struct queue q;
