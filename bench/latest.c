@@ -45,7 +45,7 @@ journal_write(const char *state_dir, uint64_t records, uint64_t symbols)
 	strcpy(q.tape, "C");
 	list_empty(q.conditions);
 	if (list_add(q.conditions, sizeof(q.conditions), "R") != E_OK ||
-	    journal_open(&j, state_dir, "bench", &limits) != E_OK)
+	    journal_open(&j, state_dir, "fetcher-rest", &limits) != E_OK)
 		fatal(EXIT_WITH_STATE, "%s: no journal", state_dir);
 	for (uint64_t i = 0; i < records; i++) {
 		snprintf(
@@ -86,7 +86,7 @@ main(int argc, char **argv)
 	    conf_set(&conf, "redis.stream_max", argv[5], "bench", why) != E_OK)
 		fatal(EXIT_WITH_USAGE, "%s", why);
 	records = number(argv[3]);
-	snprintf(path, sizeof(path), "%s/journal/bench", argv[1]);
+	snprintf(path, sizeof(path), "%s/journal/fetcher-rest", argv[1]);
 	if (stat(path, &st) != 0)
 		journal_write(argv[1], records, number(argv[4]));
 	began = clock_mono();
