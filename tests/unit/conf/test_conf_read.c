@@ -235,7 +235,7 @@ Test(conf_env, what_others_understand_under_a_name_of_opentelemetry_is_left_out)
 		"OTEL_TRACES_SAMPLER=always_on", NULL };
 	struct conf c;
 
-	memset(headers + strlen(headers), 'x', 600);
+	memset(headers + strlen(headers), 'x', sizeof(headers) - strlen(headers) - 1);
 	cr_assert_eq(read_env(&c, foreign), E_OK, "%s", why);
 	cr_expect_str_eq(why, "");
 	cr_expect_str_eq(c.trace_sampler, "parentbased_always_on");

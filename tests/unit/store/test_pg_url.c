@@ -36,11 +36,16 @@ Test(postgres_url, that_does_not_parse_is_refused_without_repeating_it)
 
 Test(postgres_url, that_cannot_be_checked_is_not_called_wrong)
 {
-	struct rlimit files = { 3, 3 };
+	struct rlimit before, files;
 	char why[STORE_WHY] = "";
+	int r;
 
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	files = (struct rlimit){ 3, before.rlim_max };
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
-	cr_expect_eq(store_postgres_check("postgresql:///db", why), E_SYSTEM);
+	r = store_postgres_check("postgresql:///db", why);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_expect_eq(r, E_SYSTEM);
 	cr_expect_not_null(strstr(why, "cannot be checked"), "%s", why);
 }
 
