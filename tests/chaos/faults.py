@@ -16,6 +16,7 @@ import time
 
 import invariants
 import kernel
+import shown
 import stage as stages
 from harness import BUILD, Skip, check, equal, wait_for
 
@@ -29,6 +30,7 @@ HANG_BOUND = stages.HANG_S + stages.DUMP_S + 2
 class Fault:
     weight, bound, hold, dies = 1, 8.0, 0.0, True
     cuts, crosses, refuses = False, False, True
+    shows = {}      # where its cause has to show within seconds, and how: shown.py
     kills = 1       # how often each client may lose its connection by it; None: as often as may be
 
     def __init__(self, stage, rng):
@@ -67,6 +69,7 @@ class Kill(Fault):
         self.victim()
         self.signal = self.rng.choice(DEADLY[:2] if SANITIZED else DEADLY)
         self.what = f"{self.slot} {self.signal.name}"
+        self.shows = shown.end_of(self.slot, rf"signal {int(self.signal)}\b")
 
     def inject(self):
         os.kill(self.pid, self.signal)
@@ -83,6 +86,7 @@ class Terminate(Fault):
     def prepare(self):
         self.victim()
         self.cuts, self.crosses = False, True
+        self.shows = shown.end_of(self.slot, r"exit 0\b")
 
     def inject(self):
         os.kill(self.pid, signal.SIGTERM)
@@ -91,6 +95,10 @@ class Terminate(Fault):
 class Stop(Fault):
     """A process is stopped: found, aborted, replaced."""
     weight, bound = 2, HANG_BOUND
+
+    def prepare(self):
+        self.victim()
+        self.shows = shown.end_of(self.slot, "stood still")
 
     def inject(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -186,6 +194,10 @@ class NoMemory(Fault):
 class NoProcesses(Fault):
     """The system refuses a new process when one is needed."""
 
+    def prepare(self):
+        self.victim()
+        self.shows = shown.end_of(self.slot, r"signal 9\b|refused a process")
+
     def inject(self):
         self.told = self.gateway.log_path.stat().st_size
         self.stage.forks.allow(1)
@@ -209,6 +221,7 @@ class FullDisk(Fault):
 
     def prepare(self):
         self.what, self.hold = "state directory", 1 + self.rng.random()
+        self.shows = shown.full_disk()
 
     def inject(self):
         self.before = invariants.unaccounted(self.gateway, stages.BARS)
@@ -236,6 +249,8 @@ class Channel(Fault):
         self.dies, self.cuts = self.fd == CONTROL_FD, True
         self.what = f"{self.slot} fd {self.fd}"
         self.told = self.gateway.log_path.stat().st_size
+        if self.dies:
+            self.shows = shown.end_of(self.slot, "broke the protocol")
 
     def last(self):
         """Whoever listens says so."""
@@ -336,7 +351,7 @@ class KillAll(Fault):
 
     def prepare(self):
         self.victim("http")
-        self.what = "all workers"
+        self.what, self.shows = "all workers", shown.end_of(self.slot, r"signal 9\b")
 
     def inject(self):
         for pid in self.gateway.children().values():

@@ -7,6 +7,7 @@ import time
 
 import invariants
 import kernel
+import shown
 from harness import BUILD, ROOT, ask, check, equal, wait_for
 
 DEMO = ROOT / "recordings/matplotlib-daily"
@@ -49,6 +50,7 @@ class Stage:
     def __init__(self, scene, workers=2):
         self.workers, self.disk = workers, kernel.Disk(scene.folder / "state")
         self.load = self.scraper = self.truth = self.forks = None
+        self.shown = []     # seconds until a cause showed everywhere
         try:
             self.upstream, self.gateway = scene.pair(MADE, DEMO, workers=workers, settings=SETTINGS)
             self.master = self.gateway.process.pid
@@ -128,6 +130,8 @@ class Stage:
     def one(self, fault):
         """Brings the fault about, heals it, waits until all is whole, and asks whether all that must hold held."""
         window = self.load.window(fault)
+        watch = shown.Shown(fault)
+        watch.start()
         begun = time.monotonic()
         try:
             fault.inject()
@@ -139,6 +143,10 @@ class Stage:
         healed = time.monotonic()
         wait_for(self.is_whole, fault.bound, f"all to be whole: {fault.what}", 0.005)
         window.end = time.monotonic()
+        watch.end()
+        equal(sorted(watch.missing), [], f"where the cause did not show within {shown.BOUND:.0f} s: {fault.what}")
+        if fault.shows:
+            self.shown.append(watch.took)
         self.judge(fault)
         return window.end - begun, window.end - healed
 
@@ -174,7 +182,8 @@ class Stage:
         invariants.nothing_left(g.state)
         invariants.alarms(g.log_path)
         equal(self.problems(), [], "problems")
-        return (f"{self.load.good} right answers, refused {self.load.refused or 'none'}, {self.load.ended} connections lost; "
+        causes = f"{len(self.shown)} causes shown in health, metrics, log and status page within {max(self.shown, default=0):.1f} s; "
+        return (f"{causes}{self.load.good} right answers, refused {self.load.refused or 'none'}, {self.load.ended} connections lost; "
                 f"{self.scraper.scrapes} scrapes, {self.scraper.missed} missed; {stored} records stored once each, {dropped:.0f} told as dropped")
 
     def close(self):

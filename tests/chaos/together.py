@@ -12,6 +12,7 @@ import time
 import faults
 import invariants
 import kernel
+import shown
 import stage as stages
 from faults import CONTROL_FD, HANG_BOUND, Fault, FullDisk, NoProcesses, Reload, Stop
 from harness import check, equal, wait_for
@@ -29,6 +30,7 @@ class KillBusy(Fault):
 
     def prepare(self):
         self.victim("http")
+        self.shows = shown.end_of(self.slot, r"signal 9\b")
 
     def in_hand(self):
         return self.stage.sum_of("http_requests_in_flight")
@@ -55,6 +57,7 @@ class StopAll(Fault):
     def prepare(self):
         self.victim("http")
         self.what, self.cuts = "all workers", True
+        self.shows = shown.end_of(self.slot, "stood still")
 
     def inject(self):
         self.stopped = {seat.split(".")[0]: pid for seat, pid in self.gateway.children().items()}
@@ -112,6 +115,7 @@ class ReloadOfStopped(Stop):
     def prepare(self):
         super().prepare()
         self.cuts, self.crosses = self.cuts, True
+        self.shows = {}     # which of the two ends it first is open
 
     def inject(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -123,7 +127,7 @@ class RenewalWithoutProcesses(NoProcesses):
     dies, refuses, kills = False, False, 0
 
     def prepare(self):
-        self.what, self.cuts = self.rng.choice(["reload", "upgrade"]), False
+        self.what, self.cuts, self.shows = self.rng.choice(["reload", "upgrade"]), False, {}
 
     def inject(self):
         self.before = self.gateway.children()
@@ -143,6 +147,7 @@ class FullDiskAnd(FullDisk):
 
     def prepare(self):
         super().prepare()
+        self.shows = {}     # where nobody writes meanwhile it is not noticed
         self.what = self.rng.choice(["fetcher dies", "cache-writer dies", "reload", "upgrade"])
 
     def inject(self):
@@ -165,6 +170,8 @@ class MasterNoDescriptors(Fault):
     def prepare(self):
         self.victim()
         self.spare = self.rng.choice([None, 0, 1, 2, 3])     # None: not even one of those that become free
+        # The end itself, or that of successors which get no descriptor.
+        self.shows = shown.end_of(self.slot, r"signal 9\b|refused a process|\(SYSTEM\)")
         self.what += f", {'none' if self.spare is None else self.spare} to spare"
 
     def inject(self):
@@ -205,6 +212,7 @@ class UpgradeLosesProcesses(Upgrading, NoProcesses):
 
     def prepare(self):
         self.what, self.cuts = "upgrade", False
+        self.shows = {}
         self.after = self.rng.random() * 0.06
 
     def inject(self):
