@@ -40,7 +40,7 @@ ARG CC=gcc
 ARG CCACHE_DIR=/ccache
 ARG JOBS=""
 RUN set -eu; apt-get update -q; apt-get install -y -q --no-install-recommends libcriterion-dev procps python3 sqlite3; \
-    cd /build; /src/configure -q CC="$CC" --enable-werror; make -s -j"${JOBS:-$(nproc)}" all check TESTS=; \
+    cd /build; /src/configure -q CC="$CC" --enable-werror; make -s -j"${JOBS:-$(nproc)}" all; make -s -j"${JOBS:-$(nproc)}" check TESTS=; \
     make -s check TESTS="$(sed -n 's/\<test_master\>//; s/^TESTS += //p' /src/tests/unit/*/module.mk | tr '\n' ' ')"
 
 FROM ${BASE} AS final
