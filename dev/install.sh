@@ -21,7 +21,7 @@ TEST_PACKAGES="$BUILD_PACKAGES libcriterion-dev curl procps python3-fastapi uvic
 prometheus prometheus-alertmanager python3-prometheus-client postgresql-15 pgbouncer redis-server redis-sentinel
 clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck $(browser_package)"
 # What `make check-image` needs besides, and `make check-deploy`, which wants npm too, whoever it is from.
-IMAGE_PACKAGES="buildah podman runc mmdebstrap lintian debhelper dpkg-dev fakeroot prometheus git"
+IMAGE_PACKAGES="buildah podman netavark runc mmdebstrap lintian debhelper dpkg-dev fakeroot prometheus git"
 DEPLOY_PACKAGES="$IMAGE_PACKAGES docker-compose shellcheck"
 
 # Installs those of the packages that are not there.
