@@ -217,17 +217,18 @@ crash_core(const struct slot *s)
 }
 
 static void
-crash_write(struct json *j, const struct slot *s, unsigned id, const char *cause, const char *ended)
+crash_write(struct json *j, const struct slot *s, const struct crash_line *line, unsigned id)
 {
 	const struct slot_page *p = s->page;
+
 	json_object_open(j, NULL);
 	json_u64(j, "id", id);
-	json_time_ms(j, "time", clock_wall());
+	json_time_ms(j, "time", line->at_ns);
 	json_text(j, "slot", s->label);
 	json_text(j, "role", role_name(s->role));
 	json_i64(j, "pid", s->pid);
-	json_text(j, "cause", cause);
-	json_text(j, "ended", ended);
+	json_text(j, "cause", line->cause);
+	json_text(j, "ended", line->ended);
 	crash_write_note(j, s);
 	crash_text(j, "executable", p->executable, sizeof(p->executable));
 	crash_text(j, "build_id", p->build_id, sizeof(p->build_id));
@@ -295,21 +296,22 @@ crash_line_put(struct board *b, unsigned id, struct crash_line *line)
 	__atomic_store_n(&to->id, id, __ATOMIC_RELEASE);
 }
 
-/* What the status page shows of it. */
-static void
-crash_tell(struct slot *s, unsigned id, const char *cause, const char *ended)
+/* What the status page shows of it; the report's own instant, which a later master reads out of the file. */
+static struct crash_line
+crash_line_of(const struct slot *s, const char *cause, const char *ended)
 {
 	struct crash_line line = { .at_ns = clock_wall(), .pid = s->pid };
 
 	(void)text_copy(line.slot, sizeof(line.slot), s->label);
 	(void)text_copy(line.cause, sizeof(line.cause), cause);
 	(void)text_copy(line.ended, sizeof(line.ended), ended);
-	crash_line_put(s->master->board, id, &line);
+	return line;
 }
 
 static void
 crash_keep(struct slot *s, const char *cause, const char *ended)
 {
+	struct crash_line line = crash_line_of(s, cause, ended);
 	struct master *m = s->master;
 	char folder[CRASH_PATH];
 	struct buf text;
@@ -321,13 +323,13 @@ crash_keep(struct slot *s, const char *cause, const char *ended)
 		m->crash_number = crash_first_number(folder);
 	buf_init(&text, CRASH_BYTES);
 	json_begin(&j, &text);
-	crash_write(&j, s, m->crash_number, cause, ended);
+	crash_write(&j, s, &line, m->crash_number);
 	if (json_end(&j) != E_OK || crash_store(folder, m->crash_number, &text) != E_OK) {
 		log_error("%s: its crash report cannot be kept in %s: %s", s->name, folder,
 		    strerror(errno));
 	} else {
 		metric_add(&m->stats, M_CRASHES, 0, 0, 1);
-		crash_tell(s, m->crash_number, cause, ended);
+		crash_line_put(m->board, m->crash_number, &line);
 		log_error("%s: pid %d: %s: report %06u (opitios-ctl crashes %u)", s->label,
 		    (int)s->pid, cause, m->crash_number, m->crash_number);
 		m->crash_number++;
