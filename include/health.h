@@ -39,6 +39,13 @@ struct health_own {
 	const char *state_dir;
 };
 
+/* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
+static inline bool
+health_disk_is_low(uint64_t all, uint64_t left)
+{
+	return all > 0 && left < (UINT64_C(1) << 30) && left < all / 20;
+}
+
 struct health_facts {
 	bool	stopping;
 	bool	fetcher_ever_ready;

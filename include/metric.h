@@ -222,6 +222,7 @@ bool		 trouble_is_near(uint64_t used, uint64_t limit);
 struct usage {
 	uint64_t	cpu_ns;		/* counted so far */
 	unsigned	turn;
+	bool		near_fds, near_memory;	/* at the last look: near its limit */
 };
 void		 usage_look(struct usage *, struct stats *);
 

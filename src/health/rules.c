@@ -7,10 +7,6 @@
 #include "label.h"
 #include "text.h"
 
-/* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
-#define DISK_LOW_BYTES (UINT64_C(1) << 30)
-#define DISK_LOW_PART  20
-
 const char *
 health_name(enum health health)
 {
@@ -147,7 +143,7 @@ disk_is_low(const struct slot_view *writer)
 		return false;
 	all = metric_read(writer->current, M_STATE_DISK, 0, 0);
 	left = metric_read(writer->current, M_STATE_DISK_LEFT, 0, 0);
-	return all > 0 && left < DISK_LOW_BYTES && left < all / DISK_LOW_PART;
+	return health_disk_is_low(all, left);
 }
 
 /* Of both seats: a predecessor that drains may be the one. What stands there a worker gone mad may have written. */

@@ -18,21 +18,23 @@
  * left to count with has all there may be. */
 #define COUNT_TURNS 10
 
-/* Told once in a while, however long it lasts. */
-static void
-usage_near(struct stats *s, unsigned trouble, const char *what, uint64_t used, uint64_t limit)
+/* Noted at each look, logged when it begins. */
+static bool
+usage_near(
+    struct stats *s, unsigned trouble, const char *what, uint64_t used, uint64_t limit, bool was)
 {
 	if (!trouble_is_near(used, limit))
-		return;
-	if (!trouble_is_recent(&s->mine->troubles[trouble], clock_wall()))
+		return false;
+	if (!was)
 		log_warn("%s: %" PRIu64 " of the %" PRIu64 " this process may have are in use",
 		    what, used, limit);
 	trouble_note(s, trouble, "%" PRIu64 " of %" PRIu64 " %s in use", used, limit, what);
+	return true;
 }
 
 /* What is mapped counts against a limit of address space, resident or not. */
 static uint64_t
-usage_rss(struct stats *s)
+usage_rss(struct usage *u, struct stats *s)
 {
 	uint64_t size, resident = 0, page = (uint64_t)sysconf(_SC_PAGESIZE);
 	struct rlimit most;
@@ -46,9 +48,10 @@ usage_rss(struct stats *s)
 	(void)close(fd);
 	if (n <= 0 || sscanf(text, "%" SCNu64 " %" SCNu64, &size, &resident) != 2)
 		return 0;
-	if (getrlimit(RLIMIT_AS, &most) == 0 && most.rlim_cur != RLIM_INFINITY)
-		usage_near(s, LABEL(trouble, MEMORY), "bytes of address space", size * page,
-		    (uint64_t)most.rlim_cur);
+	if (getrlimit(RLIMIT_AS, &most) == 0)
+		u->near_memory = most.rlim_cur != RLIM_INFINITY &&
+				 usage_near(s, LABEL(trouble, MEMORY), "bytes of address space",
+				     size * page, (uint64_t)most.rlim_cur, u->near_memory);
 	return resident * page;
 }
 
@@ -81,8 +84,8 @@ usage_look_fds(struct usage *u, struct stats *s)
 	if (getrlimit(RLIMIT_NOFILE, &most) == 0) {
 		fds = fds < (uint64_t)most.rlim_cur ? fds : (uint64_t)most.rlim_cur;
 		metric_set(s, M_PROCESS_FDS_MAX, 0, 0, (uint64_t)most.rlim_cur);
-		usage_near(
-		    s, LABEL(trouble, DESCRIPTORS), "descriptors", fds, (uint64_t)most.rlim_cur);
+		u->near_fds = usage_near(s, LABEL(trouble, DESCRIPTORS), "descriptors", fds,
+		    (uint64_t)most.rlim_cur, u->near_fds);
 	}
 	metric_set(s, M_PROCESS_FDS, 0, 0, fds);
 }
@@ -101,6 +104,6 @@ usage_look(struct usage *u, struct stats *s)
 			metric_add(s, M_PROCESS_CPU, 0, 0, cpu_ns - u->cpu_ns);
 		u->cpu_ns = cpu_ns > u->cpu_ns ? cpu_ns : u->cpu_ns;
 	}
-	metric_set(s, M_PROCESS_RSS, 0, 0, usage_rss(s));
+	metric_set(s, M_PROCESS_RSS, 0, 0, usage_rss(u, s));
 	usage_look_fds(u, s);
 }
