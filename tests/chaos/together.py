@@ -242,7 +242,7 @@ class Upstream(Fault):
 
     def prepare(self):
         self.what, why = self.rng.choice([("500", "upstream answered 500"), ("504", "upstream answered 504"), ("malformed", "is not JSON"),
-                                          ("cut", ""), ("drop_connection", "Empty reply")])
+                                          ("cut", "bytes remaining"), ("drop_connection", "Empty reply")])
         self.shows = shown.failing_upstream(self.gateway, why)
 
     def inject(self):
