@@ -60,6 +60,9 @@ static const char *const queries[QUERIES] = {
 	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = $8",
 	[QUERY_BARS] = "SELECT " BAR_COLUMNS BARS_OF "AND received = $8 " UP,
 	[QUERY_BARS_DOWN] = "SELECT " BAR_COLUMNS BARS_OF "AND received = $8 " DOWN,
+	[QUERY_ALL_BARS] = "SELECT " BAR_COLUMNS BARS_OF "ORDER BY event, received LIMIT $9",
+	[QUERY_ALL_BARS_DOWN] =
+	    "SELECT " BAR_COLUMNS BARS_OF "ORDER BY event DESC, received DESC LIMIT $9",
 	[QUERY_LATE] = "SELECT count(*)" BARS_OF "AND received >= event + $8",
 	[QUERY_VERSIONS] = "SELECT " BAR_COLUMNS BARS_OF "AND received >= event + $8 " UP,
 	[QUERY_VERSIONS_DOWN] =
