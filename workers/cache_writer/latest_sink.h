@@ -25,7 +25,7 @@ struct latest_row { /* the newest value of its key in this batch */
 	int64_t ttl_ms;		/* when it was sent */
 	bool known;		/* Redis holds nothing newer, if it is this sink who wrote last */
 	bool won;		/* it is what Redis holds */
-	UT_hash_handle hh;
+	uint32_t place;		/* in the batch's index */
 };
 
 struct latest_entry { /* one XADD, its bytes in batch.stream */
@@ -35,7 +35,7 @@ struct latest_entry { /* one XADD, its bytes in batch.stream */
 
 struct latest_batch {
 	struct latest_row *rows;
-	struct latest_row *by_key;
+	uint64_t *index;	/* of half of a row's name, and its number from 1 on; 0: free */
 	size_t row_count;
 	struct latest_entry *entries;
 	size_t entry_count;
