@@ -9,7 +9,7 @@
 #include "mem.h"
 
 #define VALUES_FIRST 1024
-#define VALUES_MAX   262144 /* some 10 MB, taken by those who have so many keys */
+#define VALUES_MAX   262144 /* some 12 MB, taken by those who have so many keys */
 #define NEIGHBOURS   8
 #define LIFE_SHARES  32 /* a key's life is not begun anew within such a share of it */
 
