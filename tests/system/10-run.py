@@ -7,12 +7,7 @@ import subprocess
 import time
 
 from harness import BUILD, ROOT, SHARED, Skip, ask, check, equal, run_file, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Run:

@@ -1,4 +1,5 @@
 """opitios-ctl against the real gateway: every query, bad input, and answers within 10 ms while slots crash-loop."""
+# Alone: answers are timed.
 import contextlib
 import json
 import os

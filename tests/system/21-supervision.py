@@ -1,4 +1,5 @@
 """What is asked of the supervisor through opitios-ctl, and what it promises of time: gauges, failed roles, stops."""
+# Alone: promises of time.
 import contextlib
 import http.client
 import json

@@ -12,7 +12,8 @@ import urllib.parse
 import urllib.request
 
 from harness import ROOT, Skip, check, equal, run_file, wait_for
-from servers_redis import Redis, free_port
+from ports import free_port
+from servers_redis import Redis
 
 RECORDING = ROOT / "tests/recordings/every-endpoint"
 MONITORING = ROOT / "monitoring"

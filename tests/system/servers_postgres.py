@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from harness import Skip, check, wait_for
+from ports import free_port
 
 FOLDERS = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
 PASSWORD = "pg-Secret-7f3a"
@@ -20,12 +21,6 @@ def binaries():
         if os.access(f"{folder}/initdb", os.X_OK):
             return pathlib.Path(folder)
     raise Skip("no PostgreSQL server is installed")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def as_nobody(argv):
