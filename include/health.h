@@ -39,6 +39,13 @@ struct health_own {
 	const char *state_dir;
 };
 
+/* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
+static inline bool
+health_disk_is_low(uint64_t all, uint64_t left)
+{
+	return all > 0 && left < (UINT64_C(1) << 30) && left < all / 20;
+}
+
 struct health_facts {
 	bool	stopping;
 	bool	fetcher_ever_ready;
@@ -50,6 +57,12 @@ struct health_facts {
 	bool	breaker_open;			/* of a family that somebody asks for */
 	bool	journal_blocked;
 	bool	disk_low;			/* of the state directory, where it is known */
+	struct health_trouble {			/* the newest of each kind that is recent */
+		char		slot[SLOT_NAME];	/* who met it; "": nobody */
+		char		text[sizeof(((struct trouble *)0)->text)];
+		int64_t		at_ns;
+		unsigned	others;		/* processes that met the like */
+	} troubles[BOARD_TROUBLES];
 };
 
 void	health_gather(const struct board *, const struct health_own *, int64_t now_ns, struct health_facts *);
@@ -59,8 +72,12 @@ struct health_reason {
 	const char	*text;		/* for people */
 	enum health	 health;
 	bool		 unready;	/* /readyz says no */
+	int		 trouble;	/* index of LABELS_trouble when it is about one, else -1 */
 };
-#define HEALTH_REASONS_MAX 16
+#define HEALTH_REASONS_MAX 32
+#define HEALTH_REASON_TEXT 448
+/* A reason in full: whom it is about and what was met, where the facts say so. */
+const char	*health_reason_text(const struct health_facts *, const struct health_reason *, char out[HEALTH_REASON_TEXT]);
 
 /* Of a control group: what holds the processes in, the least of its own and its ancestors'. 0: none, or not told. */
 struct cgroup_limits {

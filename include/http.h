@@ -43,6 +43,7 @@ struct http_hooks {
 	/* Statistics; each may be null. */
 	void	(*connections)(size_t open, bool accepted, void *owner);
 	void	(*dropped)(enum http_drop, void *owner);
+	void	(*starved)(int error, void *owner);	/* errno: a client could not be taken for want of a resource */
 	void	(*bytes)(size_t in, size_t out, void *owner);
 };
 

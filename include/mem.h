@@ -10,6 +10,9 @@ void	*mem_grow(void *, size_t old_bytes, size_t new_bytes); /* new part zeroed; 
 char	*mem_text(const char *);			/* copy */
 void	*mem_copy(const void *, size_t);
 
+/* Called with the size before the process ends for want of memory; it may not ask for any. */
+void	 mem_on_refused(void (*)(size_t bytes, void *arg), void *arg);
+
 /* Frees what *p points to and nulls it; null is fine. `p` is the address of a pointer. */
 #define mem_free(p) mem_free_at((void *)(p))
 void	 mem_free_at(void *address_of_pointer);

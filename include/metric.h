@@ -28,7 +28,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum metric_unit { UNIT_ONE, UNIT_MILLI, UNIT_NANO, UNIT_STAMP };
 
 #define LABEL_SETS(X) X(none) X(route) X(code) X(endpoint) X(layer) X(hit) X(outcome) X(cause) X(lane) \
-	X(kind) X(family) X(store) X(drop) X(result) X(redis) X(flag) X(lost)
+	X(kind) X(family) X(store) X(drop) X(result) X(redis) X(flag) X(lost) X(trouble)
 enum label_set {
 #define X(set) LABELS_##set,
 	LABEL_SETS(X)
@@ -41,6 +41,7 @@ enum label_set {
 #define METRIC_CELLS   4096	/* of 8 bytes; that the tables fit is checked when compiling */
 #define BOARD_SLOTS    544	/* 256 http workers with two seats each, and the rest */
 #define BOARD_CHECKS   4
+#define BOARD_TROUBLES 8
 
 struct check_result {		/* a round trip somebody made; seqlock-free: fields are single words */
 	int64_t		 checked_ns;	/* wall clock; 0: never */
@@ -50,6 +51,14 @@ struct check_result {		/* a round trip somebody made; seqlock-free: fields are s
 	int64_t		 error;		/* of the last one: E_OK or why it failed */
 	char		 text[96];	/* of the last failure, also after a success */
 };
+/* What a process met that an operator should know of although it serves on: a kind for each label of `trouble`. */
+struct trouble {
+	int64_t		 at_ns;		/* the last time, wall clock; 0: never. Written last */
+	char		 text[120];	/* what it was */
+};
+/* So long after the last time it counts as present: one look a minute sees it. */
+#define TROUBLE_RECENT_NS (INT64_C(60) * 1000000000)
+
 enum check_name { CHECK_DATABASE, CHECK_CACHE, CHECK_EXTERNAL_API };
 
 #define CRASH_FRAMES 48
@@ -103,6 +112,7 @@ struct slot_page {
 	struct crash_note crash;
 	struct log_ring	 log;			/* its last lines */
 	struct check_result checks[BOARD_CHECKS];
+	struct trouble	 troubles[BOARD_TROUBLES];	/* they outlive the process that met them */
 	char		 note[128];		/* what a reader should know: "breaker of stock open" */
 	uint64_t	 used[METRIC_CELLS / 64];	/* a bit for each cell that was ever other than 0 */
 	uint64_t	 cells[METRIC_CELLS];
@@ -201,10 +211,18 @@ void		 stats_done(struct stats *);	/* the text stays, as the last one */
  * long but under control, such as a commit. */
 void		 stats_patience(struct stats *, int64_t ms);
 
+/* A trouble was met, of this index of LABELS_trouble: counted, and told by health for a while. Log it where it is news.
+ * The text may be cut. Never a secret. */
+void		 trouble_note(struct stats *, unsigned trouble, const char *fmt, ...) PRINTF_LIKE(3, 4);
+bool		 trouble_is_recent(const struct trouble *, int64_t now_ns);
+/* A level that is nearly reached: 19 parts of 20 of a limit. 0: there is no limit. */
+bool		 trouble_is_near(uint64_t used, uint64_t limit);
+
 /* What a process used, onto its page; for its own use, by a timer: a few files of /proc are read. */
 struct usage {
 	uint64_t	cpu_ns;		/* counted so far */
 	unsigned	turn;
+	bool		near_fds, near_memory;	/* at the last look: near its limit */
 };
 void		 usage_look(struct usage *, struct stats *);
 

@@ -11,9 +11,21 @@
 
 #define MEM_TOUCH_LEAST 65536
 
+static void (*mem_refused)(size_t bytes, void *arg);
+static void *mem_refused_arg;
+
+void
+mem_on_refused(void (*hook)(size_t bytes, void *arg), void *arg)
+{
+	mem_refused = hook;
+	mem_refused_arg = arg;
+}
+
 static void *
 mem_must(void *p, size_t bytes)
 {
+	if (p == NULL && mem_refused != NULL)
+		mem_refused(bytes, mem_refused_arg);
 	if (p == NULL)
 		fatal(EXIT_WITH_SYSTEM, "out of memory: %zu bytes were refused", bytes);
 	return p;

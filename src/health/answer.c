@@ -85,9 +85,11 @@ render_head(struct json *j, const struct health_view *v)
 static void
 render_reasons(struct json *j, const struct health_view *v)
 {
+	char text[HEALTH_REASON_TEXT];
+
 	json_array_open(j, "reasons");
 	for (size_t i = 0; i < v->reason_count; i++)
-		json_text(j, NULL, v->reasons[i]->text);
+		json_text(j, NULL, health_reason_text(&v->facts, v->reasons[i], text));
 	json_array_close(j);
 	json_array_open(j, "reason_codes");
 	for (size_t i = 0; i < v->reason_count; i++)
@@ -358,7 +360,7 @@ static const struct health_reason *
 reason_unstarted(const struct health_view *v)
 {
 	static const struct health_reason starting = { "starting",
-		"not every required worker has been ready yet", UNHEALTHY, true };
+		"not every required worker has been ready yet", UNHEALTHY, true, -1 };
 
 	return v->board->all_ready_ns == 0 ? &starting : NULL;
 }
@@ -373,10 +375,34 @@ render_probe(struct json *j, const struct health_view *v, const struct health_re
 	return no == NULL ? 200 : 503;
 }
 
+/* The newest of each kind. */
+static void
+render_troubles(struct json *j, const struct health_view *v)
+{
+	const struct health_trouble *t;
+
+	json_array_open(j, "troubles");
+	for (unsigned kind = 0; kind < label_count(LABELS_trouble); kind++) {
+		t = &v->facts.troubles[kind];
+		if (t->slot[0] == '\0')
+			continue;
+		json_object_open(j, NULL);
+		json_text(j, "trouble", label_text(LABELS_trouble, kind));
+		PAGE_TEXT(j, "slot", t->slot);
+		PAGE_TEXT(j, "what", t->text);
+		page_time(j, "at", t->at_ns);
+		json_f64(j, "age_seconds", page_seconds(t->at_ns, v->now_ns));
+		json_u64(j, "other_slots", t->others);
+		json_object_close(j);
+	}
+	json_array_close(j);
+}
+
 static void
 render_details(struct json *j, const struct health_view *v)
 {
 	render_reasons(j, v);
+	render_troubles(j, v);
 	render_checks(j, v);
 	render_workers(j, v);
 	render_draining(j, v);

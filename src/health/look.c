@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "health_room.h"
+#include "label.h"
 
 #define TICKS_MAX 8 /* user nice system idle iowait irq softirq steal; guest is in user */
 
@@ -75,6 +76,10 @@ look_group(struct system_look *l, struct stats *s)
 	cgroup_read("/proc/self/cgroup", "/sys/fs/cgroup", &limits);
 	metric_set(s, M_CGROUP_MEMORY, 0, 0, limits.memory_used_bytes);
 	metric_set(s, M_CGROUP_MEMORY_LIMIT, 0, 0, limits.memory_bytes);
+	if (trouble_is_near(limits.memory_used_bytes, limits.memory_bytes))
+		trouble_note(s, LABEL(trouble, MEMORY),
+		    "control group: %" PRIu64 " of %" PRIu64 " bytes in use",
+		    limits.memory_used_bytes, limits.memory_bytes);
 	metric_set(s, M_CGROUP_CPU_LIMIT, 0, 0, limits.cpu_milli);
 	if (limits.throttled_ns > l->throttled_ns && l->all > 0)
 		metric_add(s, M_CGROUP_THROTTLED, 0, 0, limits.throttled_ns - l->throttled_ns);

@@ -1,13 +1,11 @@
 /* rules.c - the facts of health.def, and its judgement over them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "err.h"
 #include "health_room.h"
 #include "label.h"
-
-/* Both must hold: 5 % of a large disk is no shortage, and less than 1 GiB is all that a small one has. */
-#define DISK_LOW_BYTES (UINT64_C(1) << 30)
-#define DISK_LOW_PART  20
+#include "text.h"
 
 const char *
 health_name(enum health health)
@@ -145,7 +143,35 @@ disk_is_low(const struct slot_view *writer)
 		return false;
 	all = metric_read(writer->current, M_STATE_DISK, 0, 0);
 	left = metric_read(writer->current, M_STATE_DISK_LEFT, 0, 0);
-	return all > 0 && left < DISK_LOW_BYTES && left < all / DISK_LOW_PART;
+	return health_disk_is_low(all, left);
+}
+
+/* Of both seats: a predecessor that drains may be the one. What stands there a worker gone mad may have written. */
+static void
+gather_trouble(struct health_trouble *to, const struct slot_view *v, unsigned kind, int64_t now)
+{
+	const struct trouble *t = &v->current->troubles[kind];
+	const struct trouble *other = v->other != NULL ? &v->other->troubles[kind] : t;
+
+	if (trouble_is_recent(other, now) && other->at_ns > t->at_ns)
+		t = other;
+	if (!trouble_is_recent(t, now))
+		return;
+	if (to->slot[0] != '\0')
+		to->others++;
+	if (t->at_ns <= to->at_ns)
+		return;
+	to->at_ns = t->at_ns;
+	(void)text_copy(to->slot, sizeof(to->slot), v->label);
+	(void)text_copy_n(to->text, sizeof(to->text), t->text, strnlen(t->text, sizeof(t->text)));
+}
+
+static void
+gather_troubles(const struct health_slots *s, int64_t now, struct health_facts *f)
+{
+	for (size_t i = 0; i < s->count; i++)
+		for (unsigned kind = 0; kind < LABEL_trouble_COUNT; kind++)
+			gather_trouble(&f->troubles[kind], &s->at[i], kind, now);
 }
 
 void
@@ -174,12 +200,15 @@ health_gather(
 	};
 	f->fetcher_ever_ready = f->fetcher_ready || own->fetcher_was_ready || b->all_ready_ns != 0;
 	gather_slots(&slots, f);
+	gather_troubles(&slots, now, f);
 }
 
 static const struct health_reason rows[] = {
 #define READY				       false
 #define UNREADY				       true
-#define HEALTH(code, WORD, ready, holds, text) { #code, (text), WORD, ready },
+#define HEALTH(code, WORD, ready, holds, text) { #code, (text), WORD, ready, -1 },
+#define HEALTH_OF(code, WORD, ready, TROUBLE, text)                                                \
+	{ #code, (text), WORD, ready, LABEL_trouble_##TROUBLE },
 #include "tables/health.def"
 #undef READY
 #undef UNREADY
@@ -203,4 +232,20 @@ health_judge(const struct health_facts *f, const struct health_reason *reasons[H
 			reasons[n++] = &rows[i];
 	*count = n;
 	return n > 0 ? reasons[0]->health : HEALTHY;
+}
+
+const char *
+health_reason_text(
+    const struct health_facts *f, const struct health_reason *r, char out[HEALTH_REASON_TEXT])
+{
+	const struct health_trouble *t;
+	char others[32] = "";
+
+	if (r->trouble < 0)
+		return r->text;
+	t = &f->troubles[r->trouble];
+	if (t->others > 0)
+		(void)snprintf(others, sizeof(others), "; %u more", t->others);
+	(void)snprintf(out, HEALTH_REASON_TEXT, "%s (%s: %s%s)", r->text, t->slot, t->text, others);
+	return out;
 }

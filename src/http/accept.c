@@ -142,6 +142,8 @@ accept_starved(struct http_listener *l, int error)
 	if (!s->starved)
 		log_warn("http: no connection can be accepted: %s", strerror(error));
 	s->starved = true;
+	if (s->hooks.starved != NULL)
+		s->hooks.starved(error, s->owner);
 	http_server_count_drop(s, HTTP_DROP_LIMIT);
 	if (s->reserve_fd >= 0) {
 		close(s->reserve_fd);

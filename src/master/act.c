@@ -210,11 +210,19 @@ slot_ended_badly(const struct slot *s)
 }
 
 static void
+slot_starved(struct slot *s)
+{
+	s->cause = CAUSE_OOM;
+	trouble_note(&s->master->stats, LABEL(trouble, MEMORY),
+	    "%s: the kernel ended its process for want of memory", s->name);
+}
+
+static void
 slot_report(struct slot *s)
 {
 	if (s->cause == CAUSE_NONE && WIFSIGNALED(s->wait_status) &&
 	    WTERMSIG(s->wait_status) == SIGKILL && oom_grew(&s->master->oom, oom_kills(OOM_VMSTAT)))
-		s->cause = CAUSE_OOM;
+		slot_starved(s);
 	if (!slot_ended_badly(s))
 		crash_forget(s);
 	else

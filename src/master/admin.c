@@ -305,7 +305,16 @@ admin_on_gone(struct http_request *request, void *owner)
 	status_feed_gone(a->feed, request);
 }
 
+static void
+admin_on_starved(int error, void *owner)
+{
+	struct admin *a = owner;
+
+	page_refused(a->master, "admin.address", "connection", error);
+}
+
 static const struct http_hooks admin_hooks = {
+	.starved = admin_on_starved,
 	.gone = admin_on_gone,
 	.request = admin_on_request,
 	.refused = admin_on_refused,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "label.h"
 #include "log.h"
 
 static void
@@ -28,10 +29,12 @@ control_drop(struct slot *s)
 	s->control = NULL;
 }
 
-static void
+void
 control_break(struct slot *s, const char *why)
 {
 	log_error("%s: control channel: %s: killed", s->name, why);
+	trouble_note(
+	    &s->master->stats, LABEL(trouble, CHANNEL), "control channel of %s: %s", s->name, why);
 	s->cause = CAUSE_PROTOCOL;
 	slot_event(s, SLOT_ON_BROKEN);
 }

@@ -104,8 +104,7 @@ void	 ctl_crashes_recall(const struct master *);
 const struct slot *ctl_slot_shown(const struct slot *seat);
 /* One gauge or counter over its labels and both seats. */
 uint64_t ctl_slot_sum(const struct slot *, enum metric);
-/* ctl_health.c: "healthy", "degraded", "unhealthy", and why. */
-#define CTL_REASONS_MAX 16
-const char *ctl_health(const struct master *, bool *ready, const char *reasons[CTL_REASONS_MAX], size_t *count);
+/* ctl_health.c, members: "healthy", "degraded", "unhealthy"; whether it is ready; and why. */
+void	 ctl_health(const struct master *, struct json *);
 
 #endif /* CTL_H */

@@ -3,23 +3,25 @@
 
 #include "clock.h"
 #include "health.h"
+#include "json_write.h"
 
-_Static_assert(CTL_REASONS_MAX >= HEALTH_REASONS_MAX, "a place for each reason");
-
-const char *
-ctl_health(const struct master *m, bool *ready, const char *reasons[CTL_REASONS_MAX], size_t *count)
+void
+ctl_health(const struct master *m, struct json *j)
 {
 	static const struct health_own own;
 	const struct health_reason *found[HEALTH_REASONS_MAX];
 	struct health_facts facts;
-	enum health verdict;
+	char text[HEALTH_REASON_TEXT];
+	bool ready = true;
+	size_t count;
 
 	health_gather(m->board, &own, clock_wall(), &facts);
-	verdict = health_judge(&facts, found, count);
-	*ready = true;
-	for (size_t i = 0; i < *count; i++) {
-		reasons[i] = found[i]->text;
-		*ready = *ready && !found[i]->unready;
-	}
-	return health_name(verdict);
+	json_text(j, "health", health_name(health_judge(&facts, found, &count)));
+	for (size_t i = 0; i < count; i++)
+		ready = ready && !found[i]->unready;
+	json_bool(j, "ready", ready);
+	json_array_open(j, "reasons");
+	for (size_t i = 0; i < count; i++)
+		json_text(j, NULL, health_reason_text(&facts, found[i], text));
+	json_array_close(j);
 }

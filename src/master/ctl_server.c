@@ -151,6 +151,7 @@ server_on_connection(evutil_socket_t fd, short what, void *arg)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			page_refused(s->master, "control socket", "connection", errno);
 			event_del(s->accepting);
 			loop_timer_set(&s->retry, CTL_RETRY_MS);
 		}

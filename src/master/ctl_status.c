@@ -8,21 +8,6 @@
 #include "revision.h"
 
 static void
-status_health(struct json *j, const struct master *m)
-{
-	const char *reasons[CTL_REASONS_MAX];
-	size_t count, i;
-	bool ready;
-
-	json_text(j, "health", ctl_health(m, &ready, reasons, &count));
-	json_bool(j, "ready", ready);
-	json_array_open(j, "reasons");
-	for (i = 0; i < count; i++)
-		json_text(j, NULL, reasons[i]);
-	json_array_close(j);
-}
-
-static void
 status_slots(struct json *j, const struct master *m)
 {
 	unsigned in[SLOT_STATES] = { 0 }, failed = 0, total = 0;
@@ -114,7 +99,7 @@ ctl_status(struct ctl_answer *a, const struct ctl_request *q)
 
 	(void)q;
 	status_identity(j, m);
-	status_health(j, m);
+	ctl_health(m, j);
 	json_bool(j, "stopping", m->board->stopping != 0);
 	status_slots(j, m);
 	status_gauge(j, "budget_remaining", m, ROLE_FETCHER, M_UPSTREAM_BUDGET, 1000);

@@ -7,6 +7,7 @@
 #include "master_room.h"
 
 #include "clock.h"
+#include "label.h"
 #include "log.h"
 #include "proc.h"
 
@@ -107,12 +108,26 @@ look_interval_ms(const struct master *m)
 	return ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : ms;
 }
 
+/* Whom it watches is ended for as much; itself it can only tell of, once it goes on. */
+static void
+look_at_itself(struct master *m, int64_t since_ns)
+{
+	int64_t limit = m->conf.supervisor_hang_timeout * CLOCK_MS;
+
+	if (limit == 0 || since_ns < limit)
+		return;
+	log_warn("the master stood still for %.1f s", (double)since_ns / (double)CLOCK_SEC);
+	trouble_note(&m->stats, LABEL(trouble, STALL), "its loop stood still for %.1f s",
+	    (double)since_ns / (double)CLOCK_SEC);
+}
+
 static void
 look_tick(void *arg)
 {
 	struct master *m = arg;
 	int64_t now = clock_mono();
 
+	look_at_itself(m, now - m->ticked_ns);
 	hang_look(m, now - m->ticked_ns);
 	m->ticked_ns = now;
 	look_for_failed_roles(m, now);

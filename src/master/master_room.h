@@ -290,6 +290,7 @@ void	spawn_signals_reset(void);
 /* control.c: what a child says. */
 extern const struct chan_hooks control_hooks;
 void	control_drop(struct slot *);		/* closes the channel after the turn */
+void	control_break(struct slot *, const char *why); /* it costs the worker its life */
 
 /* wire.c: what a child is told. Each may break the slot: it is then killed when the turn ends. */
 void	wire_open(struct master *);
@@ -418,6 +419,8 @@ void	admin_close(struct master *);
 
 /* page.c: the master's own page on the board, m->stats. */
 void	page_open(struct master *);
+/* The system did not give `who` a `what`: for health to tell, as a want of what `error`, an errno, says. */
+void	page_refused(struct master *, const char *who, const char *what, int error);
 void	page_close(struct master *);
 
 /* notify.c: what systemd is told, if it listens (NOTIFY_SOCKET): without it each of these does nothing. None waits. */

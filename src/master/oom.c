@@ -34,9 +34,17 @@ oom_is_due(const struct oom *o, int64_t now_ns)
 	return o->looked_ns == 0 || now_ns - o->looked_ns >= OOM_RENEW_NS;
 }
 
+/* The kernel's count never falls: one that seems to was not read, for want of a descriptor. */
+static uint64_t
+oom_never_less(const struct oom *o, uint64_t kills)
+{
+	return kills > o->recent ? kills : o->recent;
+}
+
 void
 oom_look(struct oom *o, uint64_t kills, int64_t now_ns)
 {
+	kills = oom_never_less(o, kills);
 	o->before = o->looked_ns == 0 ? kills : o->recent;
 	o->recent = kills;
 	o->looked_ns = now_ns;
@@ -47,6 +55,7 @@ oom_grew(struct oom *o, uint64_t kills)
 {
 	bool grew = kills > o->before;
 
+	kills = oom_never_less(o, kills);
 	o->before = o->recent = kills;
 	return grew;
 }

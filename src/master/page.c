@@ -1,8 +1,10 @@
 /* page.c - the master's own page on the board: what is of the gateway as a whole, and that its loop turns. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "label.h"
 #include "log.h"
 #include "master_room.h"
 #include "text.h"
@@ -20,6 +22,18 @@ page_beat(void *arg)
 	usage_look(&m->usage, &m->stats);
 	system_look(&m->look, &m->stats);
 	loop_timer_set(&m->beat, PAGE_BEAT_MS);
+}
+
+void
+page_refused(struct master *m, const char *who, const char *what, int error)
+{
+	unsigned trouble = LABEL(trouble, PROCESSES);
+
+	if (error == EMFILE || error == ENFILE)
+		trouble = LABEL(trouble, DESCRIPTORS);
+	else if (error == ENOMEM || error == ENOBUFS)
+		trouble = LABEL(trouble, MEMORY);
+	trouble_note(&m->stats, trouble, "%s: no %s: %s", who, what, strerror(error));
 }
 
 void

@@ -162,16 +162,18 @@ int
 spawn_process(struct slot *s)
 {
 	struct master *m = s->master;
-	int fds[2];
+	int fds[2], error;
 	pid_t pid;
 	int64_t begun = clock_mono();
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
-		log_error("%s: no control channel: %s", s->name, strerror(errno));
+		page_refused(m, s->name, "control channel", error = errno);
+		log_error("%s: no control channel: %s", s->name, strerror(error));
 		return E_SYSTEM;
 	}
 	if ((pid = spawn_fork(s, spawn_file(m, s->role), fds[1])) < 0) {
-		log_error("%s: no process: %s", s->name, strerror(errno));
+		page_refused(m, s->name, "process", error = errno);
+		log_error("%s: no process: %s", s->name, strerror(error));
 		close(fds[0]);
 		close(fds[1]);
 		return E_SYSTEM;

@@ -199,8 +199,10 @@ upgrade_begin(struct master *m, done_fn *done, void *arg)
 		return;
 	}
 	log_info("upgrade: trying %s", u->path);
-	if (trial_start(m, u->path, &u->trial, &u->reason_fd) != E_OK)
+	if (trial_start(m, u->path, &u->trial, &u->reason_fd) != E_OK) {
+		page_refused(m, "upgrade", "process for the trial", errno);
 		upgrade_end(m, E_SYSTEM, "the system refused a process for the trial");
+	}
 }
 
 bool

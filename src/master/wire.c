@@ -26,14 +26,6 @@
 #define WIRE_SOON_MS  5
 #define WIRE_TURN_MAX 32 /* descriptors for one worker in one turn; a channel queues 64 */
 
-static void
-wire_break(struct slot *s, const char *why)
-{
-	log_error("%s: control channel: %s: killed", s->name, why);
-	s->cause = CAUSE_PROTOCOL;
-	slot_event(s, SLOT_ON_BROKEN);
-}
-
 /* Of the errors only a full queue is the worker's fault; a closed channel is about to be noticed. */
 static int
 wire_send(struct slot *s, enum msg_type type, const void *message, int fd)
@@ -47,7 +39,7 @@ wire_send(struct slot *s, enum msg_type type, const void *message, int fd)
 	else
 		r = chan_send_fd(s->control, type, message, fd);
 	if (r == E_FULL)
-		wire_break(s, "it does not read");
+		control_break(s, "it does not read");
 	return r;
 }
 
@@ -119,7 +111,7 @@ wire_listeners(struct slot *s)
 	(void)text_copy(m.name, sizeof(m.name), l->name);
 	(void)text_copy(m.address, sizeof(m.address), l->address);
 	if (wire_send(s, MSG_LISTENER, &m, l->fd) == E_SYSTEM)
-		wire_break(s, "the listening socket cannot be handed out");
+		control_break(s, "the listening socket cannot be handed out");
 }
 
 bool
@@ -196,10 +188,11 @@ wire_pair(struct slot *a, struct slot *b)
 {
 	struct master *m = a->master;
 	struct link *link;
-	int fds[2];
+	int fds[2], error;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0) {
-		log_error("%s: no channel to %s: %s", a->name, b->name, strerror(errno));
+		page_refused(m, a->name, "channel to another", error = errno);
+		log_error("%s: no channel to %s: %s", a->name, b->name, strerror(error));
 		loop_timer_set(&m->rewire, WIRE_AGAIN_MS);
 		return;
 	}

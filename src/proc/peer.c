@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "label.h"
 #include "log.h"
 #include "mem.h"
 #include "text.h"
@@ -72,6 +73,26 @@ peer_lost(struct peer *peer, int error)
 		log_error("%s: its lost channel cannot be told to the master", peer->slot);
 }
 
+/* What broke it was logged. */
+static void
+peer_broke(struct peer *peer, const char *why)
+{
+	struct stats *s = &peer->proc->stats;
+
+	metric_add(s, M_CHANNEL_REFUSED, 0, 0, 1);
+	trouble_note(s, LABEL(trouble, CHANNEL), "channel to %s: refused: %s", peer->slot, why);
+}
+
+static void
+peer_overran(struct peer *peer)
+{
+	struct stats *s = &peer->proc->stats;
+
+	metric_add(s, M_CHANNEL_FULL, 0, 0, 1);
+	trouble_note(s, LABEL(trouble, CHANNEL), "channel to %s: its queue is full, %zu bytes",
+	    peer->slot, chan_queued(peer->chan));
+}
+
 static void
 peer_opened(struct chan *c, const char *slot, int pid, void *owner)
 {
@@ -83,7 +104,7 @@ peer_opened(struct chan *c, const char *slot, int pid, void *owner)
 		return;
 	if (strcmp(slot, peer->slot) != 0) {
 		log_error("%s: the channel is with %s instead", peer->slot, slot);
-		metric_add(&p->stats, M_CHANNEL_REFUSED, 0, 0, 1);
+		peer_broke(peer, "somebody else is there");
 		peer_lost(peer, E_PROTOCOL);
 		peer_drop(peer);
 		return;
@@ -125,7 +146,7 @@ peer_closed(struct chan *c, int error, const char *why, void *owner)
 		return;
 	log_debug("%s: disconnected: %s", peer->slot, why);
 	if (error == E_PROTOCOL)
-		metric_add(&peer->proc->stats, M_CHANNEL_REFUSED, 0, 0, 1);
+		peer_broke(peer, why);
 	peer_lost(peer, error);
 	peer_drop(peer);
 }
@@ -192,7 +213,7 @@ peer_send(struct peer *peer, enum msg_type type, const void *message)
 	if (r == E_OK)
 		metric_add(&peer->proc->stats, M_CHANNEL_SENT, 0, 0, 1);
 	else if (r == E_FULL)
-		metric_add(&peer->proc->stats, M_CHANNEL_FULL, 0, 0, 1);
+		peer_overran(peer);
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "label.h"
 #include "log.h"
 #include "mem.h"
 #include "proc_room.h"
@@ -171,6 +172,14 @@ proc_arguments(struct proc *p, int argc, char **argv)
 			    "descriptor %d is missing: only opitios-alpaca can start this", fd);
 }
 
+static void
+proc_on_refused(size_t bytes, void *arg)
+{
+	struct proc *p = arg;
+
+	trouble_note(&p->stats, LABEL(trouble, MEMORY), "%zu bytes were refused: it ended", bytes);
+}
+
 struct proc *
 proc_begin(enum role role, int argc, char **argv)
 {
@@ -192,6 +201,7 @@ proc_begin(enum role role, int argc, char **argv)
 		fatal(r == E_VERSION ? EXIT_WITH_PROTOCOL : EXIT_WITH_SYSTEM,
 		    "the statistics board cannot be used: %s", err_text(r));
 	crash_open(p);
+	mem_on_refused(proc_on_refused, p);
 	p->loop = loop_new();
 	loop_timer_open(p->loop, &p->heartbeat, proc_heartbeat, p);
 	loop_timer_open(p->loop, &p->deadline, proc_deadline, p);
@@ -293,6 +303,7 @@ proc_end(struct proc *p)
 	loop_free(&p->loop);
 	log_flush();
 	crash_close();
+	mem_on_refused(NULL, NULL);
 	conf_wipe_secrets(&p->conf);
 	mem_free(&p);
 	return code;

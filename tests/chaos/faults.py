@@ -140,6 +140,7 @@ class NoDescriptors(Fault):
 
     def prepare(self):
         self.victim("http")
+        self.shows = shown.trouble("descriptors", "descriptors|Too many open files", "descriptors: |no connection can be accepted", self.slot)
 
     def inject(self):
         self.before = self.refusals()
@@ -171,12 +172,13 @@ class NoDescriptors(Fault):
 
 class NoMemory(Fault):
     """A worker gets no memory, for a second, while it needs some; it may die of it."""
-    dies, hold = False, 1.0
+    dies, hold = False, 1.5     # each looks at its limits once a second
 
     def prepare(self):
         if SANITIZED:
             raise Skip("sanitizers want more address space than there is")
         self.victim()
+        self.shows = shown.trouble("memory", "address space|refused", "bytes of address space|out of memory", self.slot)
 
     def inject(self):
         self.shortage = kernel.soft_limit(self.pid, resource.RLIMIT_AS, kernel.mapped_bytes(self.pid) + (64 << 10))
@@ -187,7 +189,9 @@ class NoMemory(Fault):
         crowd(self.gateway.port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 60, 16, self.hold)
 
     def heal(self):
+        """Its next look finds it well, so that the next shortage is news to it."""
         self.shortage.__exit__(None, None, None)
+        time.sleep(1.25)
         self.what += "" if kernel.exists(self.pid) else " died"
 
 
@@ -196,7 +200,8 @@ class NoProcesses(Fault):
 
     def prepare(self):
         self.victim()
-        self.shows = shown.end_of(self.slot, r"signal 9\b|refused a process")
+        self.shows = shown.all_of(shown.end_of(self.slot, r"signal 9\b|refused a process"),
+                                  shown.trouble("processes", rf"^{self.slot}\b.*no process", "no process", "master"))
 
     def inject(self):
         self.told = self.gateway.log_path.stat().st_size
@@ -249,8 +254,9 @@ class Channel(Fault):
         self.dies, self.cuts = self.fd == CONTROL_FD, True
         self.what = f"{self.slot} fd {self.fd}"
         self.told = self.gateway.log_path.stat().st_size
+        self.shows = shown.trouble("channel", rf"channel (to|of) {self.slot}(\.\d+)?: ", r"refused: |floods")
         if self.dies:
-            self.shows = shown.end_of(self.slot, "broke the protocol")
+            self.shows = shown.all_of(self.shows, shown.end_of(self.slot, "broke the protocol"))
 
     def last(self):
         """Whoever listens says so."""
@@ -296,7 +302,7 @@ class Reload(Fault):
     weight, dies, crosses, refuses, kills = 2, False, True, False, 4
 
     def prepare(self):
-        self.what = "all"
+        self.what, self.shows = "all", shown.end_of(None, "replaced by a reload")
 
     def inject(self):
         self.told(self.stage.ctl("reload"))
@@ -309,6 +315,9 @@ class Upgrade(Reload):
     """The master becomes its executable anew, and so do the workers; the fetcher is gone for a moment."""
     refuses, bound = True, 12.0
 
+    def prepare(self):
+        self.what, self.shows = "all", shown.end_of(None, "replaced by an upgrade")
+
     def inject(self):
         self.told(self.stage.ctl("upgrade"))
 
@@ -319,6 +328,7 @@ class Restart(Reload):
     def prepare(self):
         self.victim()
         self.cuts, self.refuses = False, not self.slot.startswith("http")
+        self.shows = shown.end_of(self.slot, "replaced as asked")
 
     def inject(self):
         self.told(self.stage.ctl("restart", self.slot))
@@ -326,12 +336,13 @@ class Restart(Reload):
 
 
 class Scale(Reload):
-    """More or fewer http workers, and then as many as before."""
+    """More or fewer http workers, for long enough to be seen, and then as many as before."""
+    hold = 0.25
 
     def prepare(self):
         self.wanted = self.stage.workers
         self.number = self.rng.choice([n for n in (1, 2, 3, 4) if n != self.wanted])
-        self.what = f"http {self.number}"
+        self.what, self.shows = f"http {self.number}", shown.scaled(self.number)
 
     def inject(self):
         self.told(self.stage.ctl("scale", "http", str(self.number)))
@@ -366,6 +377,7 @@ class ReloadUnderFire(Reload):
 
     def prepare(self):
         self.what, self.shots = "three shots", random.Random(self.rng.random())
+        self.shows = shown.end_of(None, r"signal 9\b")      # of one of them: another may be shot before it is anybody
 
     def inject(self):
         self.gateway.process.send_signal(signal.SIGHUP)

@@ -56,32 +56,92 @@ class Shown(threading.Thread):
         self.join(5)
 
 
-def end_of(slot, words):
-    """A process of this slot ended, and why: `words` is what says so."""
-    why = re.compile(words)
+def series(text, pattern):
+    """Sum over the series that match, as a scrape had them; None counts as none."""
+    return sum(float(n) for n in re.findall(rf"^opitios_{pattern} (\S+)$", text or "", re.M))
 
-    def of(workers):
-        return next((w for w in workers or () if w["slot"] == slot), {})
+
+def by_health(told):
+    """The status page shows what health says, and is asked for itself."""
+    return {"health": told, "status": lambda before, now: told(before and before["health"], now["health"])}
+
+
+def all_of(*causes):
+    """Each of them has to show at each place."""
+    return {name: lambda before, now, name=name: all(c[name](before, now) for c in causes) for name in causes[0]}
+
+
+def end_of(slot, words):
+    """A process of this slot ended, and why: `words` is what says so. None: of any slot."""
+    why, who = re.compile(words), slot or r"[a-z]+(?:-[a-z0-9]+)*"
+
+    def ends(workers):
+        return {w["slot"]: w for w in workers or () if slot in (None, w["slot"])}
 
     def told(before, now):
-        was, is_now = of(before and before["workers"]), of(now["workers"])
-        return bool(is_now.get("last_exit_at") and is_now["last_exit_at"] != was.get("last_exit_at") and why.search(is_now["last_exit"] or ""))
+        was = ends(before and before["workers"])
+        return any(w.get("last_exit_at") and w["last_exit_at"] != was.get(s, {}).get("last_exit_at") and why.search(w["last_exit"] or "")
+                   for s, w in ends(now["workers"]).items())
 
     def counted(before, now):
-        total = lambda text: sum(float(n) for n in re.findall(
-            rf'^opitios_worker_restarts_total\{{worker="{slot}",.*\}} (\S+)$', text or "", re.M))
-        return total(now) > total(before)
+        restarts = rf'worker_restarts_total\{{worker="{who}",.*\}}'
+        return series(now, restarts) > series(before, restarts)
 
     def logged(_, now):
-        return any(re.search(rf'"{slot}(\.\d+)?: ', line) and why.search(line) for line in now.splitlines())
+        return any(re.search(rf'"{who}(\.\d+)?: ', line) and why.search(line) for line in now.splitlines())
 
-    return {"health": told, "status": lambda before, now: told(before and before["health"], now["health"]),
-            "metrics": counted, "log": logged}
+    return {**by_health(told), "metrics": counted, "log": logged}
+
+
+CODES = {"descriptors": "descriptors_short", "memory": "memory_short", "processes": "process_refused", "channel": "channel_broken",
+         "stall": "stood_still"}
+
+
+def trouble(kind, what, words, slot=None):
+    """A process met a trouble of this kind, of which `what` says which, and the log says `words`; the one of `slot` if given.
+    One that was told before does not count."""
+    what, words, code = re.compile(what), re.compile(words), CODES[kind]
+    met = rf'worker_troubles_total\{{worker="{slot or ".*"}",.*trouble="{kind}".*\}}'
+
+    def those(told):
+        return {(t["slot"], t["at"]): t["what"] for t in (told or {}).get("troubles", ()) if t["trouble"] == kind}
+
+    def told(before, now):
+        was = those(before)
+        return now["status"] != "healthy" and code in now["reason_codes"] and any(
+            at not in was and slot in (None, at[0]) and what.search(text) and any(f"({at[0]}: {text}" in r for r in now["reasons"])
+            for at, text in those(now).items())
+
+    def counted(before, now):
+            return series(now, met) > series(before, met)
+
+    return {**by_health(told), "metrics": counted, "log": lambda _, now: words.search(now) is not None}
+
+
+def scaled(number):
+    """So many http workers are there, as somebody asked."""
+    return {**by_health(lambda _, now: sum(w["role"] == "http" for w in now["workers"]) == number),
+            "metrics": lambda _, now: series(now, r"http_workers\{.*\}") == number,
+            "log": lambda _, now: f'"http: {number} workers, was ' in now}
 
 
 def full_disk():
     """The journal takes nothing more."""
-    reasons = lambda now: "journal_blocked" in now["reason_codes"]
-    return {"health": lambda _, now: reasons(now), "status": lambda _, now: reasons(now["health"]),
-            "metrics": lambda _, now: re.search(r"^opitios_journal_blocked\{.*\} 1$", now, re.M) is not None,
-            "log": lambda _, now: "No space left" in now}
+    return {**by_health(lambda _, now: "journal_blocked" in now["reason_codes"]),
+            "metrics": lambda _, now: series(now, r"journal_blocked\{.*\}") == 1, "log": lambda _, now: "No space left" in now}
+
+
+def low_disk():
+    """Hardly anything is left, whether anybody writes meanwhile or not."""
+    left = lambda now: series(now, r"state_disk_available_bytes\{.*\}")
+    size = lambda now: series(now, r"state_disk_bytes\{.*\}")
+    return {**by_health(lambda _, now: "disk_low" in now["reason_codes"]),
+            "metrics": lambda _, now: size(now) > 0 and left(now) < size(now) / 20, "log": lambda _, now: "the disk is nearly full" in now}
+
+
+def failing_upstream():
+    """Calls to the upstream fail."""
+    failed = r'upstream_requests_total\{.*outcome="(?!ok)[a-z_]+".*\}'
+    return {**by_health(lambda _, now: "upstream_fails" in now["reason_codes"]),
+            "metrics": lambda before, now: series(now, failed) > series(before, failed),
+            "log": lambda _, now: re.search(r'"slot":"fetcher-rest".*"message":".*(upstream|breaker)', now) is not None}

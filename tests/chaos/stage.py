@@ -97,11 +97,16 @@ class Stage:
         with contextlib.suppress(*invariants.LOST, KeyError, ValueError):
             return self.gateway.admin_ask("/health/detailed", timeout=5).json
 
+    @staticmethod
+    def is_well(d):
+        """Healthy, but for what health goes on telling for a minute after it is over."""
+        return d["status"] == "healthy" or d["status"] == "degraded" and set(d["reason_codes"]) <= set(shown.CODES.values())
+
     def is_whole(self):
         for who, process in (("master", self.gateway.process), ("upstream, which no fault here touches,", self.upstream.process)):
             check(process.poll() is None, "the", who, "ended: status", process.returncode)
         d = self.told()
-        if d is None or d["status"] != "healthy" or d["draining"] or len(d["workers"]) != self.workers + 2:
+        if d is None or not self.is_well(d) or d["draining"] or len(d["workers"]) != self.workers + 2:
             return False
         ready = {w["slot"]: w["pid"] for w in d["workers"] if w["state"] == "ready"}
         seats = self.gateway.children()

@@ -96,6 +96,7 @@ class UpgradeUnderFire(Upgrading, Reload):
 
     def prepare(self):
         self.what, self.shots = "three shots", random.Random(self.rng.random())
+        self.shows = shown.end_of(None, r"signal 9\b")
 
     def last(self):
         self.wait_upgraded()
@@ -115,7 +116,8 @@ class ReloadOfStopped(Stop):
     def prepare(self):
         super().prepare()
         self.cuts, self.crosses = self.cuts, True
-        self.shows = {}     # which of the two ends it first is open
+        # Which of the two ends it first is open.
+        self.shows = shown.end_of(self.slot, "stood still|did not finish in time|replaced by an? (reload|upgrade)")
 
     def inject(self):
         os.kill(self.pid, signal.SIGSTOP)
@@ -127,7 +129,8 @@ class RenewalWithoutProcesses(NoProcesses):
     dies, refuses, kills = False, False, 0
 
     def prepare(self):
-        self.what, self.cuts, self.shows = self.rng.choice(["reload", "upgrade"]), False, {}
+        self.what, self.cuts = self.rng.choice(["reload", "upgrade"]), False
+        self.shows = shown.trouble("processes", "no process", "refused a process", "master")
 
     def inject(self):
         self.before = self.gateway.children()
@@ -147,7 +150,7 @@ class FullDiskAnd(FullDisk):
 
     def prepare(self):
         super().prepare()
-        self.shows = {}     # where nobody writes meanwhile it is not noticed
+        self.shows = shown.low_disk()       # where nobody writes meanwhile the journal does not notice
         self.what = self.rng.choice(["fetcher dies", "cache-writer dies", "reload", "upgrade"])
 
     def inject(self):
@@ -172,6 +175,8 @@ class MasterNoDescriptors(Fault):
         self.spare = self.rng.choice([None, 0, 1, 2, 3])     # None: not even one of those that become free
         # The end itself, or that of successors which get no descriptor.
         self.shows = shown.end_of(self.slot, r"signal 9\b|refused a process|\(SYSTEM\)")
+        if self.spare is None:
+            self.shows = shown.all_of(self.shows, shown.trouble("descriptors", "Too many open files|descriptors", "Too many open files", "master"))
         self.what += f", {'none' if self.spare is None else self.spare} to spare"
 
     def inject(self):
@@ -212,6 +217,7 @@ class UpgradeLosesProcesses(Upgrading, NoProcesses):
 
     def prepare(self):
         self.what, self.cuts = "upgrade", False
+        # Nothing need show but the upgrade: when processes run out all that it wanted may have been born.
         self.shows = {}
         self.after = self.rng.random() * 0.06
 
@@ -228,12 +234,26 @@ class UpgradeLosesProcesses(Upgrading, NoProcesses):
         self.wait_upgraded()
 
 
+class Upstream(Fault):
+    """The upstream breaks off, hangs, fails or tells what is none: nothing is invented, all comes back with it."""
+    dies, hold, bound = False, 1.0, 20.0
+
+    def prepare(self):
+        self.what, self.shows = self.rng.choice(["cut", "500", "malformed", "drop_connection"]), shown.failing_upstream()
+
+    def inject(self):
+        self.stage.upstream.fault(self.what, path="/v2/")
+
+    def heal(self):
+        self.stage.upstream.heal()
+
+
 class StopMaster(Fault):
     """The master is stopped for longer than a worker may stand still, and goes on: nobody notices, nobody is replaced."""
     dies, refuses, hold, kills = False, False, stages.HANG_S * 1.5, 0
 
     def prepare(self):
-        self.what = "master"
+        self.what, self.shows = "master", shown.trouble("stall", "stood still", "the master stood still", "master")
 
     def inject(self):
         self.before = self.gateway.children()
@@ -254,6 +274,7 @@ class Signals(Fault):
     def prepare(self):
         self.drawn = self.rng.choices([signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGPIPE], k=6)
         self.what = " ".join(s.name[3:] for s in self.drawn)
+        self.shows = {}     # none of them is a fault, and some do nothing: there is nothing to show
 
     def inject(self):
         for s in self.drawn:
@@ -273,6 +294,7 @@ class ScaleUnderFire(faults.Scale):
     def prepare(self):
         super().prepare()
         self.shots = random.Random(self.rng.random())
+        self.shows = shown.end_of(None, r"signal 9\b")
 
     def inject(self):
         self.shoot()
@@ -291,5 +313,5 @@ class ScaleUnderFire(faults.Scale):
 
 
 KINDS = faults.KINDS | {c.__name__: c for c in (
-    Block, KillBusy, StopAll, StopMaster, UpgradeUnderFire, ReloadOfStopped, UpgradeOfStopped, RenewalWithoutProcesses,
+    Block, KillBusy, StopAll, StopMaster, Upstream, UpgradeUnderFire, ReloadOfStopped, UpgradeOfStopped, RenewalWithoutProcesses,
     UpgradeLosesProcesses, FullDiskAnd, MasterNoDescriptors, Signals, ScaleUnderFire)}

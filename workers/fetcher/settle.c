@@ -80,7 +80,8 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 	const struct log_about about = {
 		.code = err_name(v->error), .endpoint = c->row->name, .status = c->status
 	};
-	bool is_well = !v->failing;
+	/* An answer that cannot be read is none, though the breaker does not count it. */
+	bool is_well = !v->failing && v->error != E_DATA_VALIDATION_ERROR;
 
 	settle_budget(f, c);
 	settle_breaker(f, c, v);
@@ -91,7 +92,7 @@ settle_account(struct fetcher *f, struct exchange *c, const struct verdict *v)
 	f->clock.last_call_ns = clock_mono();
 	if (v->error == E_UPSTREAM_AUTHENTICATION_FAILED)
 		log_error_of(&about, "upstream %s: %s", c->row->name, v->reason);
-	else if (v->failing)
+	else if (!is_well)
 		log_warn_of(&about, "upstream %s: try %u: %s", c->row->name, c->try, v->reason);
 	if (buf_len(&c->body) > BIG_BODY)
 		loop_timer_set(&f->trim_timer, TRIM_AFTER_MS);

@@ -1,7 +1,9 @@
 /* http_worker.c - the http worker: answers from book and cache, asks the fetcher for the rest. */
 #include "http_worker.h"
 
+#include <errno.h>
 #include <malloc.h>
+#include <string.h>
 
 #include "log.h"
 
@@ -54,6 +56,16 @@ http_on_dropped(enum http_drop why, void *owner)
 }
 
 static void
+http_on_starved(int error, void *owner)
+{
+	bool of_memory = error == ENOMEM || error == ENOBUFS;
+
+	trouble_note(&worker_of(owner)->proc->stats,
+	    of_memory ? LABEL(trouble, MEMORY) : LABEL(trouble, DESCRIPTORS),
+	    "a client could not be taken: %s", strerror(error));
+}
+
+static void
 http_on_bytes(size_t in, size_t out, void *owner)
 {
 	struct stats *s = &worker_of(owner)->proc->stats;
@@ -68,6 +80,7 @@ static const struct http_hooks server_hooks = {
 	.gone = http_on_gone,
 	.connections = http_on_connections,
 	.dropped = http_on_dropped,
+	.starved = http_on_starved,
 	.bytes = http_on_bytes,
 };
 

@@ -199,6 +199,7 @@ static const struct schema_field {
 	{ "HealthDetailed", "timestamp", "time" },
 	{ "HealthDetailed", "reasons", "[string]" },
 	{ "HealthDetailed", "reason_codes", "[string]" },
+	{ "HealthDetailed", "troubles", "[object]" },
 	{ "HealthDetailed", "checks", "object" },
 	{ "HealthDetailed", "workers", "[object]" },
 	{ "HealthDetailed", "draining", "[object]" },

@@ -1,9 +1,11 @@
 /* test_hash.c - keyed and stable hashes, random bytes, memory. */
+#include "build_config.h"
 #include "hash.h"
 
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 Test(hash, stable_ones_have_published_values)
 {
@@ -63,6 +65,23 @@ Test(mem, memory_is_zeroed_and_pointers_are_nulled)
 	cr_expect_not_null(p);
 	mem_free(&p);
 }
+
+#ifndef WITH_SANITIZERS /* they end the process themselves */
+static size_t told_bytes;
+
+static void
+on_refused(size_t bytes, void *arg)
+{
+	told_bytes = bytes;
+	_exit(arg == &told_bytes && bytes == SIZE_MAX / 4 ? 9 : 1);
+}
+
+Test(mem, whoever_wants_to_know_is_told_what_was_refused_before_the_process_ends, .exit_code = 9)
+{
+	mem_on_refused(on_refused, &told_bytes);
+	mem_alloc(SIZE_MAX / 4);
+}
+#endif
 
 Test(mem, an_array_larger_than_memory_panics, .signal = SIGABRT)
 {

@@ -240,6 +240,25 @@ Test(settle, a_revoked_key_is_not_tried_again_and_again)
 	cr_expect_eq(k->call_count, 5);
 }
 
+Test(settle, an_answer_that_cannot_be_read_is_a_failed_check_until_one_can_be)
+{
+	static struct slot_page page;
+	const struct check_result *c = &page.checks[CHECK_EXTERNAL_API];
+
+	k->proc.stats.mine = &page;
+	fake_ask(k, 0, 1, ENDPOINT_STOCK_QUOTE, "AAPL");
+	fake_pass(k, 1);
+	fake_answer(k, fake_open(k), 200, "{\"quotes\":{\"AA");
+	cr_expect_eq(error_of(1), E_DATA_VALIDATION_ERROR);
+	cr_expect_eq(c->error, E_DATA_VALIDATION_ERROR);
+	cr_expect_str_neq(c->text, "");
+	fake_ask(k, 0, 2, ENDPOINT_STOCK_QUOTE, "AAPL");
+	fake_pass(k, 1);
+	fake_answer(k, fake_open(k), 200, QUOTES(QUOTE("AAPL")));
+	cr_expect_eq(error_of(2), E_OK);
+	cr_expect_eq(c->error, E_OK);
+}
+
 Test(settle, another_asset_than_the_asked_one_proves_nothing)
 {
 	fake_ask(k, 0, 1, ENDPOINT_STOCK_QUOTE, "MSFT");

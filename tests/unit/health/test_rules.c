@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "health.h"
+#include "label.h"
 
 static const struct health_facts well = {
 	.fetcher_ever_ready = true, .fetcher_ready = true, .all_ready = true
@@ -37,6 +38,18 @@ WRONG(store_unknown, database, CHECK_STATE_UNKNOWN)
 WRONG(cache_fails, cache, CHECK_STATE_UNHEALTHY)
 WRONG(journal_blocked, journal_blocked, true)
 WRONG(disk_low, disk_low, true)
+
+#define MET(code, kind)                                                                            \
+	static void make_##code(struct health_facts *f)                                            \
+	{                                                                                          \
+		strcpy(f->troubles[LABEL_trouble_##kind].slot, "http-0");                          \
+		strcpy(f->troubles[LABEL_trouble_##kind].text, "what it met");                     \
+	}
+MET(descriptors_short, DESCRIPTORS)
+MET(memory_short, MEMORY)
+MET(process_refused, PROCESSES)
+MET(channel_broken, CHANNEL)
+MET(stood_still, STALL)
 
 static const struct wrong wrongs[] = {
 #define UNREADY				       true
@@ -90,6 +103,48 @@ Test(rules, of_two_the_earlier_row_gives_the_word_and_both_are_told)
 	}
 }
 
+Test(rules, a_reason_of_a_trouble_names_the_slot_and_what_it_met)
+{
+	const struct health_reason *reasons[HEALTH_REASONS_MAX];
+	struct health_facts f = well;
+	char text[HEALTH_REASON_TEXT];
+	size_t count;
+
+	make_channel_broken(&f);
+	(void)health_judge(&f, reasons, &count);
+	cr_assert_eq(count, 1);
+	cr_expect_str_eq(health_reason_text(&f, reasons[0], text), text);
+	cr_expect_not_null(strstr(text, reasons[0]->text));
+	cr_expect_not_null(strstr(text, "(http-0: what it met)"), "%s", text);
+	f.troubles[LABEL_trouble_CHANNEL].others = 2;
+	cr_expect_not_null(
+	    strstr(health_reason_text(&f, reasons[0], text), "(http-0: what it met; 2 more)"), "%s",
+	    text);
+	make_disk_low(&f);
+	(void)health_judge(&f, reasons, &count);
+	cr_expect_str_eq(health_reason_text(&f, reasons[0], text), reasons[0]->text);
+}
+
+Test(rules, the_longest_reason_is_told_whole)
+{
+	const struct health_reason *reasons[HEALTH_REASONS_MAX];
+	struct health_facts f = well;
+	char text[HEALTH_REASON_TEXT];
+	size_t count;
+
+	for (unsigned kind = 0; kind < LABEL_trouble_COUNT; kind++) {
+		memset(f.troubles[kind].slot, 's', sizeof(f.troubles[kind].slot) - 1);
+		memset(f.troubles[kind].text, 't', sizeof(f.troubles[kind].text) - 1);
+		f.troubles[kind].others = BOARD_SLOTS;
+	}
+	(void)health_judge(&f, reasons, &count);
+	cr_assert_eq(count, LABEL_trouble_COUNT);
+	for (size_t i = 0; i < count; i++) {
+		health_reason_text(&f, reasons[i], text);
+		cr_expect_eq(text[strlen(text) - 1], ')', "%s", text);
+	}
+}
+
 /* What is not this gateway's own never makes it unready: a store, a cache, an upstream, a disk. */
 Test(rules, no_dependency_makes_it_unready)
 {
@@ -99,8 +154,10 @@ Test(rules, no_dependency_makes_it_unready)
 
 	f.external_api = f.database = f.cache = CHECK_STATE_UNHEALTHY;
 	f.disk_low = f.journal_blocked = f.breaker_open = true;
+	for (unsigned kind = 0; kind < LABEL_trouble_COUNT; kind++)
+		strcpy(f.troubles[kind].slot, "master");
 	cr_expect_eq(health_judge(&f, reasons, &count), DEGRADED);
-	cr_expect_eq(count, 6);
+	cr_expect_eq(count, 6 + LABEL_trouble_COUNT);
 	for (size_t i = 0; i < count; i++)
 		cr_expect_not(reasons[i]->unready, "%s", reasons[i]->code);
 }

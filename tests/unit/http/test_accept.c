@@ -1,6 +1,7 @@
 /* test_accept.c - listening sockets: shared, bounded, out of descriptors. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -155,6 +156,8 @@ Test(http_accept, without_descriptors_one_client_is_told_and_the_loop_does_not_s
 	cr_expect_eq(p.w.open, 0);
 	cr_expect_lt(turns, 12, "%d turns: it sleeps between tries", turns);
 	cr_expect_geq(p.w.drops[HTTP_DROP_LIMIT], 1);
+	cr_expect_eq(p.w.starved, p.w.drops[HTTP_DROP_LIMIT]);
+	cr_expect_eq(p.w.starved_error, EMFILE);
 	p.w.client = p.clients[0];
 	WIRE_UNTIL(&p.w, p.w.ended || p.w.reset);
 	a = wire_answer(&p.w, 0);

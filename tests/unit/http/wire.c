@@ -98,6 +98,15 @@ wire_on_connections(size_t open, bool accepted, void *owner)
 	((struct wire *)owner)->open = open;
 }
 
+static void
+wire_on_starved(int error, void *owner)
+{
+	struct wire *w = owner;
+
+	w->starved++;
+	w->starved_error = error;
+}
+
 struct http_limits
 wire_limits(void)
 {
@@ -121,6 +130,7 @@ wire_open(struct wire *w)
 		.gone = wire_on_gone,
 		.connections = wire_on_connections,
 		.dropped = wire_on_dropped,
+		.starved = wire_on_starved,
 		.bytes = wire_on_bytes };
 	w->got = mem_alloc(WIRE_BYTES);
 	w->loop = loop_new();

@@ -23,7 +23,8 @@ struct wire {
 	bool		 closes;	/* it asks to close */
 	/* what it saw */
 	struct http_request *held[WIRE_HELD];
-	size_t		 held_count, requests, gone, drops[5], bytes_in, bytes_out, open;
+	size_t		 held_count, requests, gone, drops[5], starved, bytes_in, bytes_out, open;
+	int		 starved_error;	/* errno of the last one */
 	int		 refused;	/* the last error, E_OK if none */
 	char		 refused_path[256];
 	int		 drained;	/* times told so */

@@ -405,3 +405,15 @@ Test(crash_oom, a_kill_of_long_ago_says_nothing_about_a_death_of_now)
 	oom_pass(&o, &now, 6, 30);
 	cr_expect(!oom_grew(&o, 6), "another's, half a minute ago");
 }
+
+Test(crash_oom, a_count_that_could_not_be_read_makes_no_kill_of_an_old_one)
+{
+	struct oom o = { 0 };
+	int64_t now = CLOCK_DAY;
+
+	oom_pass(&o, &now, 3, 60);
+	oom_pass(&o, &now, 0, 60);
+	cr_expect(!oom_grew(&o, 0));
+	cr_expect(!oom_grew(&o, 3), "those of long ago");
+	cr_expect(oom_grew(&o, 4));
+}

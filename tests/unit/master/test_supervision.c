@@ -274,14 +274,45 @@ misbehaves(const char *mode)
 	cr_expect_eq(stage_page(&st, "fetcher-rest")->pid, fetcher);
 }
 
+Test(supervision, a_master_that_stood_still_as_long_as_no_worker_may_says_so)
+{
+	const char *const settings[] = { "--supervisor.hang_timeout=300ms", NULL };
+	const unsigned stall = LABEL(trouble, STALL);
+
+	stage_start(&st, settings);
+	stage_ready(&st);
+	cr_expect_eq(metric_read(stage_page(&st, "master"), M_TROUBLES, stall, 0), 0);
+	kill(st.master, SIGSTOP);
+	usleep(400000);
+	kill(st.master, SIGCONT);
+	WAIT_FOR(5000, metric_read(stage_page(&st, "master"), M_TROUBLES, stall, 0) >= 1);
+	cr_expect(stage_logged(&st, "the master stood still for "));
+	cr_expect_not_null(strstr(stage_page(&st, "master")->troubles[stall].text, "stood still"));
+}
+
+/* The master's page says whose channel it was, and why it was ended. */
+static void
+expect_channel_trouble(const char *why)
+{
+	const struct slot_page *p = stage_page(&st, "master");
+	const struct trouble *t = &p->troubles[LABEL(trouble, CHANNEL)];
+
+	cr_expect_gt(t->at_ns, 0);
+	cr_expect_not_null(strstr(t->text, "control channel of http-0: "), "%s", t->text);
+	cr_expect_not_null(strstr(t->text, why), "%s", t->text);
+	cr_expect_eq(metric_read(p, M_TROUBLES, LABEL(trouble, CHANNEL), 0), 1);
+}
+
 Test(supervision, a_worker_that_floods_the_master_is_replaced_alone)
 {
 	misbehaves("once flood");
+	expect_channel_trouble("it floods");
 }
 
 Test(supervision, a_worker_that_sends_garbage_is_replaced_alone)
 {
 	misbehaves("once garbage");
+	expect_channel_trouble("frame");
 }
 
 Test(supervision, a_worker_that_closes_its_control_channel_and_stays_is_replaced_alone)

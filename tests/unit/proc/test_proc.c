@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "label.h"
 #include "proc.h"
 
 struct scene {
@@ -349,6 +350,9 @@ Test(proc, a_peer_that_speaks_nonsense_costs_its_channel_only)
 	TURN_UNTIL(sc.lost_count == 1);
 	cr_expect_eq(sc.lost.error, E_PROTOCOL);
 	cr_expect_eq(metric_read(sc.page, M_CHANNEL_REFUSED, 0, 0), 1);
+	cr_expect_eq(metric_read(sc.page, M_TROUBLES, LABEL(trouble, CHANNEL), 0), 1);
+	cr_expect_not_null(strstr(
+	    sc.page->troubles[LABEL(trouble, CHANNEL)].text, "channel to fetcher-rest: refused: "));
 	give_peer("fetcher-rest", ROLE_FETCHER, 8);
 	TURN_UNTIL(events(" up fetcher-rest") == 2);
 }
@@ -368,5 +372,6 @@ Test(proc, a_peer_under_another_name_is_refused)
 	    sc.loop, fds[0], ROLE_FETCHER, ROLE_HTTP, "fetcher-other", 65536, &peer_hooks, NULL);
 	TURN_UNTIL(sc.lost_count == 1);
 	cr_expect_eq(sc.lost.error, E_PROTOCOL);
+	cr_expect_eq(metric_read(sc.page, M_TROUBLES, LABEL(trouble, CHANNEL), 0), 1);
 	cr_expect_eq(events(" up "), 0);
 }
