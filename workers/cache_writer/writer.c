@@ -273,6 +273,7 @@ on_committed(const struct store_commit *done, void *owner)
 	w->unsynced = true;
 	metric_add(w->stats, M_STORE_ROWS, w->label, 0, done->rows);
 	metric_observe(w->stats, M_STORE_DURATION, w->label, done->took_ns);
+	metric_observe(w->stats, M_STORE_RECORDS, w->label, (int64_t)w->batch.rows);
 	for (unsigned i = 0; i < w->batch.time_count; i++)
 		metric_observe_many(w->stats, M_STORE_DELAY, w->label, now - w->batch.times[i].ns,
 		    w->batch.times[i].rows);
