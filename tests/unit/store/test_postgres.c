@@ -283,6 +283,45 @@ Test(postgres, nobody_waits_for_a_position_without_an_end)
 	    "5s");
 }
 
+/* Until the server has the session wait for rows. */
+static void
+copy_begin(PGconn *c, const char *source)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql),
+	    "SELECT journal_move('%s', 0, 9, 0); COPY trades (price) FROM STDIN", source);
+	cr_assert_eq(PQsendQuery(c, sql), 1);
+	PQclear(PQgetResult(c));
+	PQclear(PQgetResult(c));
+}
+
+Test(postgres, whoever_waits_for_rows_of_a_writer_that_is_gone_is_ended)
+{
+	struct store *store = help_open();
+	PGconn *gone = PQconnectdb(help_file), *other = PQconnectdb(help_file);
+
+	copy_begin(other, SOURCE "-2"); /* the older one */
+	copy_begin(gone, SOURCE);
+	/* Too young, and another's journal. */
+	cr_expect_str_eq(help_ask("SELECT journal_free('" SOURCE "', 60000)"), "0");
+	cr_expect_str_eq(help_ask("SELECT journal_free('stranger', 0)"), "0");
+	help_conf.postgres_timeout = 200;
+	while (position_of(store, SOURCE) != 0 ||
+	       strcmp(help_ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+			       "'ClientRead' AND state = 'active'"),
+		   "1") != 0)
+		;
+	help_conf.postgres_timeout = 5000;
+	help_store(store, SOURCE, 1, 3);
+	help_kind->close(&store);
+	cr_expect_eq(PQputCopyEnd(other, NULL), 1);
+	cr_expect_eq(PQresultStatus(PQgetResult(other)), PGRES_COMMAND_OK, "it was left alone");
+	PQfinish(gone);
+	PQfinish(other);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
+}
+
 Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 {
 	struct store *store = help_open();
