@@ -172,7 +172,7 @@ static void
 history_expire(void *owner)
 {
 	struct history *h = owner;
-	struct history_answer late = { .error = E_STORE };
+	struct history_answer late = { .error = E_STORE, .late = true };
 	struct history_ticket *t;
 	history_hook *hook;
 
@@ -194,7 +194,7 @@ history_ask(struct history *h, const struct history_question *q, history_hook *h
 	int r;
 
 	if (h->failures >= FAILURES_MAX && clock_mono() < h->asked_again_ns)
-		return E_OVERLOADED;
+		return E_CLOSED;
 	t = mem_alloc(sizeof(*t));
 	t->history = h;
 	t->question = *q;

@@ -57,6 +57,7 @@ Test(otlp, a_span_whose_every_field_is_full_fits)
 	fill(s.request_id, sizeof(s.request_id));
 	fill(s.symbol, sizeof(s.symbol));
 	fill(s.cache, sizeof(s.cache));
+	fill(s.outcome, sizeof(s.outcome));
 	fill(s.code, sizeof(s.code));
 	fill(s.endpoint, sizeof(s.endpoint));
 	fill(s.upstream_id, sizeof(s.upstream_id));
