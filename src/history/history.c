@@ -232,6 +232,9 @@ history_done(struct history_ticket *t)
 		return;
 	}
 	ticket_leave(t);
+	/* Who reads looks at the same deadline, in whole milliseconds, and may be the first to see it. */
+	t->picking.answer.late =
+	    t->picking.answer.error != E_OK && clock_mono() + CLOCK_MS >= t->deadline_ns;
 	if (t->picking.answer.error == E_OK)
 		history_worked(h);
 	else

@@ -177,6 +177,13 @@ put_number_attribute(struct buf *b, const char *name, uint64_t v)
 	return r;
 }
 
+/* As the conventions have it. */
+static const char *
+system_name(const char *store)
+{
+	return strcmp(store, "postgres") == 0 ? "postgresql" : store;
+}
+
 static int
 put_attributes(struct buf *b, const struct msg_span *s, const char *slot)
 {
@@ -190,7 +197,7 @@ put_attributes(struct buf *b, const struct msg_span *s, const char *slot)
 		{ "error.type", !s->failed	     ? ""
 				: s->code[0] != '\0' ? s->code
 						     : s->outcome },
-		{ "db.system.name", s->store },
+		{ "db.system.name", system_name(s->store) },
 		{ "opitios.request_id", s->request_id },
 		{ "opitios.symbol", s->symbol },
 		{ "opitios.cache", s->cache },
