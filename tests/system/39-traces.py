@@ -1,5 +1,6 @@
 """39-traces.py - traces: taken on, kept together over all processes, exported as OTLP, and never in anybody's way."""
 import contextlib
+import gzip
 import http.server
 import json
 import os
@@ -96,7 +97,7 @@ class Collector:
     def __init__(self, answers=(), stuck=False, port=0):
         collector = self
         self.bodies, self.headers, self.times, self.answers, self.stuck = [], [], [], list(answers), stuck
-        self.answer, self.over, self.connections = b"", threading.Event(), []
+        self.answer, self.over, self.connections, self.sizes = b"", threading.Event(), [], []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -107,6 +108,9 @@ class Collector:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.sizes.append(len(body))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
                 collector.times.append(time.monotonic())
                 if collector.stuck:
                     collector.over.wait(60)
@@ -211,6 +215,7 @@ def test_one_trace_runs_through_all_processes(scene):
     path, headers = c.headers[0]
     equal((path, headers["authorization"], headers["x-tenant"], headers["Content-Type"]),
           ("/v1/traces", f"Bearer {TOKEN}", "7", "application/x-protobuf"))
+    check("Content-Encoding" not in headers, "packed without being told to", headers)
     equal(g.metric("opitios_trace_spans_dropped_total", lost="queue"), 0)
     g.stop()
     log = g.log_path.read_text()
@@ -251,6 +256,41 @@ def test_contexts_of_strangers_are_checked(scene):
     log = g.log_path.read_text()
     check("trace.headers (OTEL_EXPORTER_OTLP_HEADERS)" in log and TOKEN not in log, log[-2000:])
     check('trace.sampler: "jaeger_remote"' in log.replace('\\"', '"'), log[:2000])
+
+
+def test_an_export_is_set_up_by_the_names_of_opentelemetry(scene):
+    c = Collector()
+    scene.started.append(c)
+    _, g = scene.pair(DEMO, settings=("--history.wait=0",), env={
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{c.port}", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=never,x-other=1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": f"authorization=Bearer%20{TOKEN}",
+        "OTEL_BSP_SCHEDULE_DELAY": "30", "OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "never", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "150", "OTEL_BSP_EXPORT_TIMEOUT": "300"})
+
+    def told(spans):
+        g.ask(QUOTE, headers=PARENT)
+        return len(named(spans, "cache lookup")) >= 12
+    c.wait(told, "spans within the delay that was set")
+    path, headers = c.headers[-1]
+    equal((headers["Content-Encoding"], headers["authorization"], headers.get("x-other")), ("gzip", f"Bearer {TOKEN}", None))
+    check(all(len(list(spans_of(body))) <= 4 for body in c.bodies), "batches")
+    check(c.sizes[-1] < len(c.bodies[-1]), "not a byte less", c.sizes[-1], len(c.bodies[-1]))
+    # A collector that stands still: a try takes 150 ms, and there is no time for a second one.
+    c.stuck = True
+    before, begun = len(c.times), time.monotonic()
+    lost = lambda: g.metric("opitios_trace_spans_dropped_total", lost="failed")  # noqa: E731
+    g.ask(QUOTE, headers=PARENT)
+    wait_for(lambda: lost() > 0, 5, "a batch to be given up")
+    check(0.15 <= time.monotonic() - begun < 3 and len(c.times) == before + 1, "how long, and how often", time.monotonic() - begun, c.times[before:])
+    log = g.log_path.read_text()
+    check("trace.timeout: the value is no whole number of milliseconds (from OTEL_EXPORTER_OTLP_TIMEOUT)" not in log, "nobody needed it")
+    check(TOKEN not in log and "never" not in log.replace("OTEL", ""), "a header's value in a log")
+    equal(g.stop(), 0)
+    _, g = scene.pair(DEMO, env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "soon",
+                                 "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"})
+    log = g.log_path.read_text()
+    for name in ("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_EXPORTER_OTLP_COMPRESSION"):
+        check(re.search(rf"{name}\W*; left out", log), name, log[:1500])
 
 
 def test_an_upstream_is_told_only_where_that_is_set(scene):
@@ -623,7 +663,7 @@ def official():
 def test_the_official_decoders_read_the_same(scene):
     folder = official()
     c = Collector()
-    g = traced(scene, c)
+    g = traced(scene, c, env={"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "gzip"})
     equal(g.ask(FRESH, headers={**PARENT, "tracestate": "rojo=1"}).status, 200)
     equal(g.ask("/api/v1/stocks/ZZZZ/quote", headers=PARENT).status, 404)
     next(x for x in scene.started if isinstance(x, Replay)).fault("slow", count=1, delay_ms=200)
@@ -631,6 +671,7 @@ def test_the_official_decoders_read_the_same(scene):
     c.wait(lambda s: has_all(s) and waits(s, "joined fetch", 52), "all spans")
     hexed = lambda b: bytes(b).hex()  # noqa: E731
     count = 0
+    check(all(headers["Content-Encoding"] == "gzip" for _, headers in c.headers), c.headers[0])
     for i, body in enumerate(list(c.bodies)):
         path = scene.folder / f"body-{i}"
         path.write_bytes(body)
