@@ -490,8 +490,12 @@ def test_reads_of_redis_say_what_they_came_to(scene):
 
 
 def test_reads_of_the_store_say_how_many_rows_and_what_went_wrong(scene):
-    pg, c = Postgres(), Collector()
-    scene.started.append(pg)
+    with Postgres() as pg:
+        reads_of_the_store(scene, pg)
+
+
+def reads_of_the_store(scene, pg):
+    c = Collector()
     g = traced(scene, c, settings=("--history.wait=150ms", "--freshness.bars=0", "--freshness.closed=0"), env={"POSTGRES_URL": pg.url()})
     bars = "/api/v1/stocks/AAPL/bars?timeframe=1Day&start=2024-03-04&end=2024-03-06"
 
@@ -522,6 +526,7 @@ def test_reads_of_the_store_say_how_many_rows_and_what_went_wrong(scene):
     equal([outcome(read(n)) for n in (44, 45, 46)], [("timeout", 2, "timeout")] * 3)
     check(read(44)["reason"], read(44))
     equal(outcome(read(47)), ("breaker_open", 2, "breaker_open"))
+    g.stop()
 
 
 def slowest(g, n=200):
