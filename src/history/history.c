@@ -172,7 +172,7 @@ static void
 history_expire(void *owner)
 {
 	struct history *h = owner;
-	struct history_answer late = { .error = E_STORE };
+	struct history_answer late = { .error = E_STORE, .late = true };
 	struct history_ticket *t;
 	history_hook *hook;
 
@@ -194,7 +194,7 @@ history_ask(struct history *h, const struct history_question *q, history_hook *h
 	int r;
 
 	if (h->failures >= FAILURES_MAX && clock_mono() < h->asked_again_ns)
-		return E_OVERLOADED;
+		return E_CLOSED;
 	t = mem_alloc(sizeof(*t));
 	t->history = h;
 	t->question = *q;
@@ -232,6 +232,9 @@ history_done(struct history_ticket *t)
 		return;
 	}
 	ticket_leave(t);
+	/* Who reads looks at the same deadline, in whole milliseconds, and may be the first to see it. */
+	t->picking.answer.late =
+	    t->picking.answer.error != E_OK && clock_mono() + CLOCK_MS >= t->deadline_ns;
 	if (t->picking.answer.error == E_OK)
 		history_worked(h);
 	else

@@ -388,8 +388,11 @@ lookup_after_l2(struct lookup *l, const struct ask *a, struct waiter *who, const
 {
 	struct outcome what = { .retry_ms = 1000,
 		.reason = "as many fetches wait as this gateway allows" };
+	bool is_used = v != NULL && lookup_use_redis(l, a, v, age_ns, &what);
 
-	if (v != NULL && lookup_use_redis(l, a, v, age_ns, &what)) {
+	if (v != NULL)
+		waited_over_as(who, &a->fetch, is_used ? "hit" : "expired", false);
+	if (is_used) {
 		who->done(who, &what);
 		shown_put(&what.shown);
 		lookup_trim(l);

@@ -351,7 +351,7 @@ Test(reading, a_store_that_is_not_there_is_left_alone_for_a_while)
 		cr_expect_eq(k.answer.error, E_STORE);
 		cr_expect(k.answer.why[0] != '\0');
 	}
-	cr_expect_eq(history_ask(h, &q, keep, &k, &ticket), E_OVERLOADED, "the breaker is open");
+	cr_expect_eq(history_ask(h, &q, keep, &k, &ticket), E_CLOSED, "the breaker is open");
 	history_close(&h);
 }
 
