@@ -39,6 +39,13 @@ query_number(
 	return s->kind->each(s, which, from, to, last, 0, take_number, out);
 }
 
+/* Crypto has several rows an instant, of several venues: which follows which cannot be told. */
+static bool
+question_has_versions(const struct history_question *q)
+{
+	return q->series.what == COVERED_BARS && q->series.asset != ASSET_CRYPTO;
+}
+
 /*
  * Coverage
  */
@@ -54,6 +61,7 @@ take_void(struct reading *s, void *owner)
 struct covering {
 	struct spans *spans;
 	int64_t void_before;
+	unsigned calls;
 };
 
 static bool
@@ -67,7 +75,7 @@ take_cover(struct reading *s, void *owner)
 		.source = (uint64_t)s->kind->integer(s, 4) };
 
 	spans_add(c->spans, &cover, cover_trusted(question_of(s), &cover, c->void_before));
-	return !spans_are_whole(c->spans);
+	return ++c->calls < 2 || !spans_are_whole(c->spans);
 }
 
 static int
@@ -80,8 +88,10 @@ read_spans(struct reading *s, struct picking *p)
 	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0,
 		 take_void, &c.void_before)) != E_OK)
 		return r;
-	return s->kind->each(
+	r = s->kind->each(
 	    s, QUERY_COVERS, p->spans.start, p->spans.end, 0, COVERS_MAX, take_cover, &c);
+	s->sole = c.calls == 1 && question_has_versions(p->question);
+	return r;
 }
 
 static bool
@@ -169,6 +179,7 @@ read_trade(struct reading *s, struct trade *t)
 
 struct taking {
 	struct picking *picking;
+	int64_t call;	   /* received: rows of others are none of the answer */
 	bool more;	   /* the answer takes further rows */
 	int64_t from;	   /* of this span, rows of which are read from here on */
 	uint64_t of_range; /* rows of this span that lie in its call's own range */
@@ -186,6 +197,10 @@ take_row(struct reading *s, void *owner)
 		read_bar(s, &row->v.bar);
 	else
 		read_trade(s, &row->v.trade);
+	if (s->sole && row->v.bar.received != t->call) {
+		s->sole = false;
+		return false;
+	}
 	t->of_range++;
 	t->more = picking_row(t->picking, row);
 	return t->more;
@@ -203,22 +218,39 @@ rows_wanted(const struct picking *p)
 	return q->limit - p->answer.count + q->skip - p->skipped + 1;
 }
 
-/* Rows of one span. */
+static enum query
+rows_query(const struct reading *s)
+{
+	const struct history_question *q = question_of(s);
+
+	if (s->sole)
+		return q->descending ? QUERY_ALL_BARS_DOWN : QUERY_ALL_BARS;
+	if (q->series.what == COVERED_BARS)
+		return q->descending ? QUERY_BARS_DOWN : QUERY_BARS;
+	return q->descending ? QUERY_TRADES_DOWN : QUERY_TRADES;
+}
+
+/* Where one call alone speaks of the range, rows of all calls are read: when none is of another, no row has versions,
+ * and nobody needs to look for them. When there is one, those of the call are read after all. */
 static int
 read_rows(struct reading *s, const struct span *span, struct taking *t)
 {
-	const struct history_question *q = question_of(s);
-	bool bars = q->series.what == COVERED_BARS;
-	enum query which = bars		   ? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
-			   : q->descending ? QUERY_TRADES_DOWN
-					   : QUERY_TRADES;
-	int64_t from = t->picking->spans.start;
-	uint64_t wanted = rows_wanted(t->picking);
+	struct picking *p = t->picking;
+	const struct history_answer before = p->answer;
+	uint64_t wanted = rows_wanted(p), skipped = p->skipped;
+	bool sole = s->sole;
 	int r;
 
-	t->from = span->start > from ? span->start : from;
+	t->from = span->start > p->spans.start ? span->start : p->spans.start;
+	t->call = span->of.received;
 	t->of_range = 0;
-	r = s->kind->each(s, which, t->from, span->end, span->of.received, wanted, take_row, t);
+	r = s->kind->each(s, rows_query(s), t->from, span->end, t->call, wanted, take_row, t);
+	if (r == E_OK && sole && !s->sole) {
+		p->answer.count = before.count;
+		p->answer.full = before.full;
+		p->skipped = skipped;
+		return read_rows(s, span, t);
+	}
 	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
 	return r;
 }
@@ -354,7 +386,6 @@ take_version(struct reading *s, void *owner)
 	return true;
 }
 
-/* Crypto has several rows an instant, of several venues: which follows which cannot be told. */
 static int
 read_versions(struct reading *s, struct picking *p)
 {
@@ -364,7 +395,7 @@ read_versions(struct reading *s, struct picking *p)
 	int64_t length = timeframe_ns(q->series.timeframe), low, high, rows = 0;
 	int r;
 
-	if (q->series.what != COVERED_BARS || q->series.asset == ASSET_CRYPTO || a->count == 0)
+	if (!question_has_versions(q) || s->sole || a->count == 0)
 		return E_OK;
 	low = a->rows[q->descending ? a->count - 1 : 0].v.bar.event;
 	high = a->rows[q->descending ? 0 : a->count - 1].v.bar.event;
@@ -386,6 +417,7 @@ reading_answer(struct reading *s, struct history_ticket *t)
 	int r;
 
 	s->in_hand = t;
+	s->sole = false;
 	s->why[0] = '\0';
 	if ((r = s->kind->open(s)) == E_OK && (r = read_spans(s, p)) == E_OK &&
 	    question_is_ambiguous(p->question))
