@@ -89,6 +89,9 @@ struct cgroup_limits {
 /* v2 and v1. The paths are /proc/self/cgroup and /sys/fs/cgroup but in tests. */
 void	cgroup_read(const char *self_cgroup, const char *mount, struct cgroup_limits *);
 
+/* Near its limit of memory: a trouble of who asks. */
+void	cgroup_note(struct stats *, const struct cgroup_limits *);
+
 /* The master's look at machine and control group, once a second, onto its page: whoever answers reads it there. */
 struct system_look {
 	uint64_t	busy, all;		/* ticks of the machine's processors, at the last look */

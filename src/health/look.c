@@ -68,6 +68,15 @@ look_processors(struct system_look *l, struct stats *s)
 		metric_set(s, M_MACHINE_LOAD, 0, 0, (uint64_t)(load * 1000));
 }
 
+void
+cgroup_note(struct stats *s, const struct cgroup_limits *l)
+{
+	if (trouble_is_near(l->memory_used_bytes, l->memory_bytes))
+		trouble_note(s, LABEL(trouble, MEMORY),
+		    "control group: %" PRIu64 " of %" PRIu64 " bytes of memory in use",
+		    l->memory_used_bytes, l->memory_bytes);
+}
+
 static void
 look_group(struct system_look *l, struct stats *s)
 {
@@ -76,10 +85,7 @@ look_group(struct system_look *l, struct stats *s)
 	cgroup_read("/proc/self/cgroup", "/sys/fs/cgroup", &limits);
 	metric_set(s, M_CGROUP_MEMORY, 0, 0, limits.memory_used_bytes);
 	metric_set(s, M_CGROUP_MEMORY_LIMIT, 0, 0, limits.memory_bytes);
-	if (trouble_is_near(limits.memory_used_bytes, limits.memory_bytes))
-		trouble_note(s, LABEL(trouble, MEMORY),
-		    "control group: %" PRIu64 " of %" PRIu64 " bytes in use",
-		    limits.memory_used_bytes, limits.memory_bytes);
+	cgroup_note(s, &limits);
 	metric_set(s, M_CGROUP_CPU_LIMIT, 0, 0, limits.cpu_milli);
 	if (limits.throttled_ns > l->throttled_ns && l->all > 0)
 		metric_add(s, M_CGROUP_THROTTLED, 0, 0, limits.throttled_ns - l->throttled_ns);

@@ -420,6 +420,7 @@ void	admin_close(struct master *);
 /* page.c: the master's own page on the board, m->stats. */
 void	page_open(struct master *);
 /* The system did not give `who` a `what`: for health to tell, as a want of what `error`, an errno, says. */
+unsigned page_trouble(int error);
 void	page_refused(struct master *, const char *who, const char *what, int error);
 void	page_close(struct master *);
 

@@ -24,16 +24,20 @@ page_beat(void *arg)
 	loop_timer_set(&m->beat, PAGE_BEAT_MS);
 }
 
+unsigned
+page_trouble(int error)
+{
+	if (error == EMFILE || error == ENFILE)
+		return LABEL(trouble, DESCRIPTORS);
+	if (error == ENOMEM || error == ENOBUFS)
+		return LABEL(trouble, MEMORY);
+	return LABEL(trouble, PROCESSES);
+}
+
 void
 page_refused(struct master *m, const char *who, const char *what, int error)
 {
-	unsigned trouble = LABEL(trouble, PROCESSES);
-
-	if (error == EMFILE || error == ENFILE)
-		trouble = LABEL(trouble, DESCRIPTORS);
-	else if (error == ENOMEM || error == ENOBUFS)
-		trouble = LABEL(trouble, MEMORY);
-	trouble_note(&m->stats, trouble, "%s: no %s: %s", who, what, strerror(error));
+	trouble_note(&m->stats, page_trouble(error), "%s: no %s: %s", who, what, strerror(error));
 }
 
 void

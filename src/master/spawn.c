@@ -62,10 +62,15 @@ spawn_environment(char **from)
 	return to;
 }
 
+/* The page is this process's own already. */
 static void NORETURN
-spawn_die(const char *slot, const char *what)
+spawn_die(const struct slot *s, const char *what)
 {
-	log_error("%s: %s: %s", slot, what, strerror(errno));
+	struct stats mine = { .mine = s->page };
+	int error = errno;
+
+	trouble_note(&mine, page_trouble(error), "not born: %s: %s", what, strerror(error));
+	log_error("%s: %s: %s", s->name, what, strerror(error));
 	_exit(EXIT_WITH_SYSTEM);
 }
 
@@ -80,22 +85,22 @@ spawn_exec(int executable, char *const argv[], char *const environment[])
 
 /* Each descriptor first goes above the numbers wanted, so that none is overwritten before its turn. */
 static void
-spawn_descriptors(const char *slot, const int *from, size_t count)
+spawn_descriptors(const struct slot *s, const int *from, size_t count)
 {
 	int high[4], null;
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		if ((high[i] = fcntl(from[i], F_DUPFD, SPAWN_HIGH_FD)) < 0)
-			spawn_die(slot, "descriptors");
+			spawn_die(s, "descriptors");
 	for (i = 0; i < count; i++)
 		if (dup2(high[i], PROC_FD_CONTROL + (int)i) < 0)
-			spawn_die(slot, "descriptors");
+			spawn_die(s, "descriptors");
 	if ((null = open("/dev/null", O_RDONLY)) < 0 || dup2(null, STDIN_FILENO) < 0)
-		spawn_die(slot, "/dev/null");
+		spawn_die(s, "/dev/null");
 	if (close_range(PROC_FD_FIRST_FREE + 1, ~0u, 0) < 0 ||
 	    fcntl(PROC_FD_FIRST_FREE, F_SETFD, FD_CLOEXEC) < 0)
-		spawn_die(slot, "descriptors");
+		spawn_die(s, "descriptors");
 }
 
 void
@@ -126,10 +131,10 @@ spawn_child(const struct slot *s, int file, int control, pid_t master)
 		_exit(EXIT_WITH_ORPHANED);
 	setsid();
 	spawn_signals_reset();
-	spawn_descriptors(s->name, from, 4);
+	spawn_descriptors(s, from, 4);
 	environment = spawn_environment(environ);
 	spawn_exec(PROC_FD_FIRST_FREE, argv, environment);
-	spawn_die(s->name, executable);
+	spawn_die(s, executable);
 }
 
 static pid_t

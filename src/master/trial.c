@@ -92,7 +92,7 @@ trial_exec(int executable, const char *name, int out)
 	_exit(EXIT_WITH_SYSTEM);
 }
 
-/* What a worker's executable prints of its tables; a negative code when it does not even run. */
+/* What a worker's executable prints of its tables. E_ABSENT: it does not even run; E_SYSTEM, errno: no process for it. */
 static int
 trial_ask(int executable, const char *name, char *said, size_t size)
 {
@@ -112,7 +112,7 @@ trial_ask(int executable, const char *name, char *said, size_t size)
 	said[strcspn(said, "\n")] = '\0';
 	close(pipes[0]);
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return E_SYSTEM;
+		return E_ABSENT;
 	return E_OK;
 }
 
@@ -122,7 +122,7 @@ trial_run(struct master *m)
 	const char *wanted = m->options->trial, *name;
 	char mine[TRIAL_TABLES], said[128];
 	size_t i;
-	int code;
+	int code, r;
 
 	trial_tables(mine);
 	if (strcmp(mine, wanted) != 0)
@@ -137,7 +137,12 @@ trial_run(struct master *m)
 		if (m->executables[i].fd < 0)
 			continue;
 		name = role_executable(m->executables[i].role);
-		if (trial_ask(m->executables[i].fd, name, said, sizeof(said)) != E_OK)
+		r = trial_ask(m->executables[i].fd, name, said, sizeof(said));
+		if (r == E_SYSTEM)
+			return trial_refuse(EXIT_WITH_SYSTEM,
+			    "%s/%s cannot be tried, no process: %s", m->worker_dir, name,
+			    strerror(errno));
+		if (r != E_OK)
 			return trial_refuse(
 			    EXIT_WITH_CONFIG, "%s/%s does not run", m->worker_dir, name);
 		if (strcmp(said, wanted) != 0)
@@ -169,6 +174,7 @@ static void NORETURN
 trial_child(const struct master *m, const char *path, int reason, pid_t master)
 {
 	const char *argv[UPGRADE_ARGS];
+	enum exit_code code;
 	sigset_t none;
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != master)
@@ -180,8 +186,9 @@ trial_child(const struct master *m, const char *path, int reason, pid_t master)
 	if (dup2(reason, TRIAL_FD) < 0 || close_range(TRIAL_FD + 1, ~0u, 0) < 0)
 		_exit(EXIT_WITH_SYSTEM);
 	execve(path, (char **)(uintptr_t)argv, m->environment);
+	code = errno == EAGAIN || errno == ENOMEM ? EXIT_WITH_SYSTEM : EXIT_WITH_CONFIG;
 	dprintf(TRIAL_FD, "%s: %s", path, strerror(errno));
-	_exit(EXIT_WITH_SYSTEM);
+	_exit((int)code);
 }
 
 int

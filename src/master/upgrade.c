@@ -229,6 +229,8 @@ upgrade_reaped(struct master *m, pid_t pid, int status)
 		    "the new executable ended in its trial: %s: its lines in the log say why", how);
 	else
 		snprintf(text, sizeof(text), "the new executable: %s", said);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_WITH_SYSTEM)
+		trouble_note(&m->stats, LABEL(trouble, PROCESSES), "upgrade: %s", said);
 	upgrade_end(m, E_SYSTEM, text);
 	return true;
 }

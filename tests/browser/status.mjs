@@ -143,6 +143,7 @@ const cases = {
 		await show(page, "GOOG", "1Day");
 		await until(page, "<img src=x");
 		check((await text(page, "#bars")).includes("No chart is built in"), "it does not say that no chart is built in");
+		check((await text(page, "#reasons")).includes("why"), "the reasons are not told:", await text(page, "#reasons"));
 		check(await page.locator("img[src=x]").count() === 0 && await page.title() !== "owned", "markup of a text became the page's");
 		check(await page.evaluate(() => [...document.scripts].every((s) => s.src)), "a script was added");
 	},

@@ -41,6 +41,9 @@ class Fault:
     def prepare(self):
         self.victim()
 
+    def slots(self):
+        return sorted({seat.split(".")[0] for seat in self.gateway.children()})
+
     def victim(self, *roles):
         """A slot drawn by its name, so that the same seed draws the same; its process of the moment."""
         seats = {seat.split(".")[0]: (seat, pid) for seat, pid in self.gateway.children().items()}
@@ -362,7 +365,8 @@ class KillAll(Fault):
 
     def prepare(self):
         self.victim("http")
-        self.what, self.shows = "all workers", shown.end_of(self.slot, r"signal 9\b")
+        self.what = "all workers"
+        self.shows = shown.all_of(*(shown.end_of(slot, r"signal 9\b") for slot in self.slots()))
 
     def inject(self):
         for pid in self.gateway.children().values():

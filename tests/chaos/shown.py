@@ -71,6 +71,11 @@ def all_of(*causes):
     return {name: lambda before, now, name=name: all(c[name](before, now) for c in causes) for name in causes[0]}
 
 
+def any_of(*causes):
+    """Each place shows one of them."""
+    return {name: lambda before, now, name=name: any(c[name](before, now) for c in causes) for name in causes[0]}
+
+
 def end_of(slot, words):
     """A process of this slot ended, and why: `words` is what says so. None: of any slot."""
     why, who = re.compile(words), slot or r"[a-z]+(?:-[a-z0-9]+)*"

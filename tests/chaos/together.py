@@ -57,7 +57,7 @@ class StopAll(Fault):
     def prepare(self):
         self.victim("http")
         self.what, self.cuts = "all workers", True
-        self.shows = shown.end_of(self.slot, "stood still")
+        self.shows = shown.all_of(*(shown.end_of(slot, "stood still") for slot in self.slots()))
 
     def inject(self):
         self.stopped = {seat.split(".")[0]: pid for seat, pid in self.gateway.children().items()}
@@ -175,8 +175,7 @@ class MasterNoDescriptors(Fault):
         self.spare = self.rng.choice([None, 0, 1, 2, 3])     # None: not even one of those that become free
         # The end itself, or that of successors which get no descriptor.
         self.shows = shown.end_of(self.slot, r"signal 9\b|refused a process|\(SYSTEM\)")
-        if self.spare is None:
-            self.shows = shown.all_of(self.shows, shown.trouble("descriptors", "Too many open files|descriptors", "Too many open files", "master"))
+        self.shows = shown.all_of(self.shows, shown.trouble("descriptors", "Too many open files|descriptors", "Too many open files"))
         self.what += f", {'none' if self.spare is None else self.spare} to spare"
 
     def inject(self):
@@ -217,8 +216,9 @@ class UpgradeLosesProcesses(Upgrading, NoProcesses):
 
     def prepare(self):
         self.what, self.cuts = "upgrade", False
-        # Nothing need show but the upgrade: when processes run out all that it wanted may have been born.
-        self.shows = {}
+        # When processes run out all that the upgrade wants may have been born: then it shows, else that one was refused.
+        self.shows = shown.any_of(shown.end_of(None, "replaced by an upgrade"),
+                                  shown.trouble("processes", "no process", "no process|refused a process", "master"))
         self.after = self.rng.random() * 0.06
 
     def inject(self):

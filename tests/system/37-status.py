@@ -2,6 +2,8 @@
 import contextlib
 import json
 import os
+import re
+import resource
 import signal
 import socket
 import time
@@ -98,6 +100,25 @@ def test_a_killed_worker_is_on_every_stream_within_two_seconds_and_its_report_is
     equal(g.ask("/status/crash").status, 404, "reports hold log lines: they are the admin address's alone")
     for stream in (admin, gateway):
         stream.close()
+
+
+def test_a_trouble_that_ends_nobody_is_on_every_stream_with_slot_and_cause_and_makes_nobody_unready(scene):
+    _, g = scene.pair(DEMO, workers=2, settings=FAST)
+    wait_for(lambda: g.admin_ask("/health").json["status"] == "healthy", 10, "health")
+    pid, streams = g.children()["http-1"], (Stream(g.admin), Stream(g.port))
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")), hard))
+    for stream in streams:
+        h = stream.until(lambda d: "descriptors_short" in d["health"]["reason_codes"], 4, "the want of descriptors")["health"]
+        equal(h["status"], "degraded")
+        (t,) = (t for t in h["troubles"] if t["trouble"] == "descriptors")
+        check(t["slot"] == "http-1" and "descriptors in use" in t["what"] and 0 <= t["age_seconds"] < 4, t)
+        (reason,) = (r for r in h["reasons"] if "http-1" in r)
+        check(t["what"] in reason and "LimitNOFILE=" in reason, reason)
+        stream.close()
+    for path in ("/livez", "/readyz", "/startupz"):
+        equal(g.admin_ask(path).status, 200, path)
+    check(re.search(r'^opitios_worker_troubles_total\{worker="http-1",.*trouble="descriptors"\} [1-9]', g.admin_ask("/metrics").body.decode(), re.M), "not counted")
 
 
 def test_the_master_streams_with_every_worker_stopped(scene):

@@ -204,3 +204,19 @@ Test(troubles, a_process_near_its_limit_of_memory_says_so)
 	cr_assert_not_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
 	cr_expect_not_null(strstr(facts.troubles[LABEL(trouble, MEMORY)].text, "address space"));
 }
+
+Test(troubles, a_control_group_near_its_limit_of_memory_is_the_masters_trouble)
+{
+	struct cgroup_limits l = { .memory_used_bytes = 950 };
+
+	cgroup_note(&master, &l);
+	l.memory_bytes = 1001;
+	cgroup_note(&master, &l);
+	cr_expect_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	l.memory_bytes = 1000;
+	cgroup_note(&master, &l);
+	cr_assert_not_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].slot, "master");
+	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].text,
+	    "control group: 950 of 1000 bytes of memory in use");
+}
