@@ -4,18 +4,31 @@
 #include "latest_sink.h"
 #include "text.h"
 
+#define MARK_KNOWN 128
 #define NAME_BYTES (sizeof(((struct latest_id *)0)->key) + sizeof(((struct latest_id *)0)->field))
 
+/* KEYS: hashes, and the key of who wrote last where there is one. ARGV: this writer; whether he begins to be the last one;
+ * a byte a row, which names its pair and, with 128 added, tells that the row is known to be newer; how many pairs; pairs
+ * of field and milliseconds to live; values. */
 const char latest_script[] =
-    "local call,sub,n=redis.call,string.sub,0 "
-    "for i=1,#KEYS do "
-    "local k,f,v=KEYS[i],ARGV[i*3-2],ARGV[i*3-1] "
-    "local o=redis.pcall('HGET',k,f) "
+    "local call,pcall,sub,K,A=redis.call,redis.pcall,string.sub,KEYS,ARGV "
+    "local n,sole=#K,false "
+    "if A[1]~='' then n=n-1 "
+    "if pcall('GET',K[n+1])==A[1] then sole=true "
+    "elseif A[2]=='1' then sole=true call('SET',K[n+1],A[1],'PX',86400000) "
+    "else call('DEL',K[n+1]) end end "
+    "local won,B,m=n,{string.byte(A[3],1,n)},A[4]*2+4 "
+    "for i=1,n do local k,v,b,r=K[i],A[m+i],B[i] "
+    "if b>128 then b=b-128 if sole then r=pcall('HSET',k,A[b*2+3],v) end end "
+    "if r~=0 then "
+    "local f=A[b*2+3] local o=pcall('HGET',k,f) "
     "if type(o)=='table' then call('DEL',k) o=false end "
-    "if not o or sub(o,1,10)~='{\"order\":\"' or sub(o,11,48)<=sub(v,11,48) then "
-    "call('HSET',k,f,v) call('PEXPIRE',k,ARGV[i*3]) n=n+1 "
-    "end end return n";
+    "if not o or sub(o,1,48)<=sub(v,1,48) or sub(o,1,10)~='{\"order\":\"' then "
+    "call('HSET',k,f,v) call('PEXPIRE',k,A[b*2+4]) else won=won-1 end "
+    "end end "
+    "if sole then return won end return -1-won";
 
+_Static_assert(ROWS_A_CALL < MARK_KNOWN, "a mark names any of its pairs");
 _Static_assert(offsetof(struct latest_id, field) == sizeof(((struct latest_id *)0)->key),
     "key and field are hashed as one");
 
@@ -152,37 +165,86 @@ batch_add(struct latest_batch *b, const struct journal_record *record, const cha
 	return batch_add_value(b, record);
 }
 
+/* Rows of one call by field and time to live: few pairs of them occur. */
+struct rows_call {
+	const struct latest_row *rows;
+	size_t count, pairs;
+	const struct latest_row *pair[ROWS_A_CALL]; /* one that has it */
+	uint8_t marks[ROWS_A_CALL];
+};
+
+static size_t
+pair_of(struct rows_call *c, const struct latest_row *row)
+{
+	for (size_t i = c->pairs; i > 0; i--)
+		if (c->pair[i - 1]->ttl_ms == row->ttl_ms &&
+		    strcmp(c->pair[i - 1]->id.field, row->id.field) == 0)
+			return i;
+	c->pair[c->pairs++] = row;
+	return c->pairs;
+}
+
 static int
-row_write(const struct latest_row *row, int64_t ttl_ms, struct buf *out)
+call_write_keys(const struct rows_call *c, const struct latest_call *how, struct buf *out)
+{
+	bool fenced = how->writer[0] != '\0';
+	int r;
+
+	if ((r = redis_words(out, 7 + c->count * 2 + c->pairs * 2 + fenced)) != E_OK ||
+	    (r = redis_word_text(out, how->sha != NULL ? "EVALSHA" : "EVAL")) != E_OK ||
+	    (r = redis_word_text(out, how->sha != NULL ? how->sha : latest_script)) != E_OK ||
+	    (r = redis_word_number(out, (int64_t)c->count + fenced)) != E_OK)
+		return r;
+	for (size_t i = 0; i < c->count; i++)
+		if ((r = redis_word_text(out, c->rows[i].id.key)) != E_OK)
+			return r;
+	return fenced ? redis_word_text(out, LATEST_WRITER) : E_OK;
+}
+
+static int
+call_write_pairs(const struct rows_call *c, const struct latest_call *how, struct buf *out)
+{
+	int r;
+
+	if ((r = redis_word_text(out, how->writer)) != E_OK ||
+	    (r = redis_word_number(out, how->begins)) != E_OK ||
+	    (r = redis_word(out, c->marks, c->count)) != E_OK ||
+	    (r = redis_word_number(out, (int64_t)c->pairs)) != E_OK)
+		return r;
+	for (size_t i = 0; i < c->pairs; i++)
+		if ((r = redis_word_text(out, c->pair[i]->id.field)) != E_OK ||
+		    (r = redis_word_number(out, c->pair[i]->ttl_ms)) != E_OK)
+			return r;
+	return E_OK;
+}
+
+static int
+row_write(const struct latest_row *row, struct buf *out)
 {
 	uint8_t text[LATEST_TEXT];
 	struct buf json = { .base = text, .capacity = sizeof(text), .limit = sizeof(text) };
 	int r;
 
-	if ((r = latest_write(row->type, &row->value, &json)) != E_OK ||
-	    (r = redis_word_text(out, row->id.field)) != E_OK ||
-	    (r = redis_word(out, buf_data(&json), buf_len(&json))) != E_OK)
+	if ((r = latest_write(row->type, &row->value, &json)) != E_OK)
 		return r;
-	return redis_word_number(out, ttl_ms);
+	return redis_word(out, buf_data(&json), buf_len(&json));
 }
 
 int
-batch_write_rows(const struct latest_batch *b, size_t from, size_t to, const char *sha,
-    int64_t (*ttl_ms)(enum asset, void *), void *arg, struct buf *out)
+batch_write_rows(const struct latest_batch *b, size_t from, size_t to,
+    const struct latest_call *how, struct buf *out)
 {
-	size_t count = to - from;
+	struct rows_call c = { .rows = &b->rows[from], .count = to - from };
 	int r;
 
-	if ((r = redis_words(out, 3 + count * 4)) != E_OK ||
-	    (r = redis_word_text(out, sha != NULL ? "EVALSHA" : "EVAL")) != E_OK ||
-	    (r = redis_word_text(out, sha != NULL ? sha : latest_script)) != E_OK ||
-	    (r = redis_word_number(out, (int64_t)count)) != E_OK)
+	for (size_t i = 0; i < c.count; i++)
+		c.marks[i] =
+		    (uint8_t)(pair_of(&c, &c.rows[i]) + (c.rows[i].known ? MARK_KNOWN : 0));
+	if ((r = call_write_keys(&c, how, out)) != E_OK ||
+	    (r = call_write_pairs(&c, how, out)) != E_OK)
 		return r;
-	for (size_t i = from; i < to; i++)
-		if ((r = redis_word_text(out, b->rows[i].id.key)) != E_OK)
-			return r;
-	for (size_t i = from; i < to; i++)
-		if ((r = row_write(&b->rows[i], ttl_ms(b->rows[i].id.asset, arg), out)) != E_OK)
+	for (size_t i = 0; i < c.count; i++)
+		if ((r = row_write(&c.rows[i], out)) != E_OK)
 			return r;
 	return E_OK;
 }
