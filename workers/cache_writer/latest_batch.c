@@ -1,6 +1,7 @@
 /* latest_batch.c - what goes to Redis at once: of each key the newest value, and every entry of the streams. */
 #include <string.h>
 
+#include "latest_known.h"
 #include "latest_sink.h"
 #include "text.h"
 
@@ -78,10 +79,12 @@ batch_add_value(struct latest_batch *b, const struct journal_record *record)
 {
 	struct latest_id id = { .event_ns = 0 };
 	struct latest_row *row = NULL;
+	uint64_t name;
 
 	if (!latest_identify(record->type, &record->value, &id))
 		return E_OK;
-	HASH_FIND(hh, b->by_key, &id, NAME_BYTES, row);
+	name = known_name(&id);
+	HASH_FIND_BYHASHVALUE(hh, b->by_key, &id, NAME_BYTES, (unsigned)name, row);
 	if (row != NULL) {
 		b->coalesced++;
 		if (!id_is_newer(&id, &row->id))
@@ -94,7 +97,8 @@ batch_add_value(struct latest_batch *b, const struct journal_record *record)
 		row = &b->rows[b->row_count++];
 		row->id = id;
 		row->type = record->type;
-		HASH_ADD_KEYPTR(hh, b->by_key, row, NAME_BYTES, row);
+		row->name = name;
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, b->by_key, row, NAME_BYTES, (unsigned)name, row);
 	}
 	memcpy(&row->value, &record->value,
 	    record->desc->size < sizeof(row->value) ? record->desc->size : sizeof(row->value));

@@ -16,8 +16,8 @@
 _Static_assert(offsetof(struct latest_id, field) == sizeof(((struct latest_id *)0)->key),
     "key and field are hashed as one");
 
-static uint64_t
-id_name(const struct latest_id *id)
+uint64_t
+known_name(const struct latest_id *id)
 {
 	return hash_keyed(id, sizeof(id->key) + sizeof(id->field));
 }
@@ -82,10 +82,10 @@ known_close(struct latest_known *k)
 }
 
 bool
-known_is_older(
-    const struct latest_known *k, const struct latest_id *id, int64_t ttl_ms, int64_t now_ns)
+known_is_older(const struct latest_known *k, uint64_t name, const struct latest_id *id,
+    int64_t ttl_ms, int64_t now_ns)
 {
-	const struct known_value *v = known_find(k, id_name(id));
+	const struct known_value *v = known_find(k, name);
 
 	if (v == NULL || v->ttl_ms != ttl_ms ||
 	    now_ns - v->begun_ns > ttl_ms * CLOCK_MS / LIFE_SHARES)
@@ -96,9 +96,9 @@ known_is_older(
 }
 
 void
-known_note(struct latest_known *k, const struct latest_id *id)
+known_note(struct latest_known *k, uint64_t name, const struct latest_id *id)
 {
-	struct known_value *v = known_find(k, id_name(id));
+	struct known_value *v = known_find(k, name);
 
 	if (v == NULL)
 		return;
@@ -107,9 +107,9 @@ known_note(struct latest_known *k, const struct latest_id *id)
 }
 
 void
-known_begin(struct latest_known *k, const struct latest_id *id, int64_t ttl_ms, int64_t now_ns)
+known_begin(struct latest_known *k, uint64_t name, const struct latest_id *id, int64_t ttl_ms,
+    int64_t now_ns)
 {
-	uint64_t name = id_name(id);
 	struct known_value *v = known_find(k, name);
 
 	if (v == NULL) {
@@ -121,9 +121,9 @@ known_begin(struct latest_known *k, const struct latest_id *id, int64_t ttl_ms, 
 }
 
 void
-known_forget(struct latest_known *k, const struct latest_id *id)
+known_forget(struct latest_known *k, uint64_t name)
 {
-	struct known_value *v = known_find(k, id_name(id));
+	struct known_value *v = known_find(k, name);
 
 	if (v != NULL)
 		v->round = k->round - 1;

@@ -23,12 +23,15 @@ struct latest_known {		/* embedded; all zero but `round`: empty */
 
 void	known_close(struct latest_known *);
 void	known_clear(struct latest_known *);
+/* What key and field are looked up by. */
+uint64_t known_name(const struct latest_id *);
 /* Redis holds nothing newer than this, and the key's life need not be begun anew. */
-bool	known_is_older(const struct latest_known *, const struct latest_id *, int64_t ttl_ms, int64_t now_ns);
+bool	known_is_older(const struct latest_known *, uint64_t name, const struct latest_id *, int64_t ttl_ms,
+	    int64_t now_ns);
 /* This is held now, and its key's life began. */
-void	known_begin(struct latest_known *, const struct latest_id *, int64_t ttl_ms, int64_t now_ns);
+void	known_begin(struct latest_known *, uint64_t name, const struct latest_id *, int64_t ttl_ms, int64_t now_ns);
 /* This is held now, of a key that is known. */
-void	known_note(struct latest_known *, const struct latest_id *);
-void	known_forget(struct latest_known *, const struct latest_id *);
+void	known_note(struct latest_known *, uint64_t name, const struct latest_id *);
+void	known_forget(struct latest_known *, uint64_t name);
 
 #endif /* LATEST_KNOWN_H */

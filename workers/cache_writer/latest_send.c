@@ -15,7 +15,7 @@
 #define POSITION_KEY   96
 #define ROWS_A_TURN    1024
 #define ENTRIES_A_TURN 1024
-#define TOGETHER_MS    10000 /* before it looks again whether it writes alone */
+#define TOGETHER_MS    1000 /* before it looks again whether it writes alone */
 #define POSITION_MS                                                                                \
 	(INT64_C(7) * 86400 * 1000) /* so long a gateway may be away and go on where it was */
 
@@ -171,11 +171,11 @@ rows_learn(struct latest *l, const struct latest_batch *b)
 	for (size_t i = 0; i < b->row_count; i++) {
 		row = &b->rows[i];
 		if (!row->won)
-			known_forget(&l->known, &row->id);
+			known_forget(&l->known, row->name);
 		else if (row->known)
-			known_note(&l->known, &row->id);
+			known_note(&l->known, row->name, &row->id);
 		else
-			known_begin(&l->known, &row->id, row->ttl_ms, l->flight_ns);
+			known_begin(&l->known, row->name, &row->id, row->ttl_ms, l->flight_ns);
 	}
 }
 
@@ -301,7 +301,8 @@ rows_prepare(const struct latest *l, struct latest_batch *b, size_t from, size_t
 
 	for (struct latest_row *row = &b->rows[from]; row < &b->rows[to]; row++) {
 		row->ttl_ms = row->id.asset == ASSET_CRYPTO ? lives.crypto_ms : lives.other_ms;
-		row->known = l->sole && known_is_older(&l->known, &row->id, row->ttl_ms, now);
+		row->known =
+		    l->sole && known_is_older(&l->known, row->name, &row->id, row->ttl_ms, now);
 	}
 }
 

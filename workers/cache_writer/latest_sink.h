@@ -13,6 +13,7 @@
 
 struct latest_row { /* the newest value of its key in this batch */
 	struct latest_id id; /* first: key and field are what is looked up */
+	uint64_t name;	     /* known_name() of it */
 	enum msg_type type;
 	union {
 		struct quote quote;

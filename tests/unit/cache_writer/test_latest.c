@@ -104,29 +104,31 @@ Test(latest_sink, what_is_known_of_a_key_ends_with_its_order_its_life_and_the_ro
 	struct latest_id id = id_of(1, 100);
 	int64_t ttl = 320000, share = 10 * CLOCK_SEC;
 
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "nothing is known");
-	known_begin(&k, &id, ttl, 0);
-	cr_expect(known_is_older(&k, &id, ttl, share), "as new");
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "nothing is known");
+	known_begin(&k, known_name(&id), &id, ttl, 0);
+	cr_expect(known_is_older(&k, known_name(&id), &id, ttl, share), "as new");
 	id.received_ns--;
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "received before");
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "received before");
 	id = id_of(1, 99);
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "an older event");
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "an older event");
 	id = id_of(1, 101);
-	cr_expect(known_is_older(&k, &id, ttl, 0));
-	cr_expect_not(known_is_older(&k, &id, ttl + 1, 0), "another life");
-	cr_expect_not(known_is_older(&k, &id, ttl, share + 1), "its life is to begin anew");
-	known_note(&k, &id);
+	cr_expect(known_is_older(&k, known_name(&id), &id, ttl, 0));
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl + 1, 0), "another life");
+	cr_expect_not(
+	    known_is_older(&k, known_name(&id), &id, ttl, share + 1), "its life is to begin anew");
+	known_note(&k, known_name(&id), &id);
 	id = id_of(1, 100);
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "the newer one was noted");
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "the newer one was noted");
 	id = id_of(2, 200);
-	known_note(&k, &id);
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "noted of a key that is not known");
+	known_note(&k, known_name(&id), &id);
+	cr_expect_not(
+	    known_is_older(&k, known_name(&id), &id, ttl, 0), "noted of a key that is not known");
 	id = id_of(1, 102);
-	known_forget(&k, &id);
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "forgotten");
-	known_begin(&k, &id, ttl, 0);
+	known_forget(&k, known_name(&id));
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "forgotten");
+	known_begin(&k, known_name(&id), &id, ttl, 0);
 	known_clear(&k);
-	cr_expect_not(known_is_older(&k, &id, ttl, 0), "cleared");
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "cleared");
 	known_close(&k);
 }
 
@@ -138,13 +140,13 @@ Test(latest_sink, what_is_known_is_bounded_and_never_wrong)
 
 	for (unsigned i = 0; i < 400000; i++) {
 		id = id_of(i, 100 + i);
-		known_begin(&k, &id, 1000, 0);
+		known_begin(&k, known_name(&id), &id, 1000, 0);
 	}
 	for (unsigned i = 0; i < 400000; i++) {
 		id = id_of(i, 99 + i);
-		cr_assert_not(known_is_older(&k, &id, 1000, 0), "%u", i);
+		cr_assert_not(known_is_older(&k, known_name(&id), &id, 1000, 0), "%u", i);
 		id = id_of(i, 100 + i);
-		known += known_is_older(&k, &id, 1000, 0);
+		known += known_is_older(&k, known_name(&id), &id, 1000, 0);
 	}
 	cr_expect_eq(k.capacity, 262144u);
 	cr_expect(known > 200000 && known <= 262144, "%u", known);

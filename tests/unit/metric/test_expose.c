@@ -135,7 +135,7 @@ Test(expose, histograms_are_cumulative_and_in_seconds)
 	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"+Inf\"} 4");
 	HAS(text, "opitios_http_request_duration_seconds_sum" SERIES "} 62.00025");
 	HAS(text, "opitios_http_request_duration_seconds_count" SERIES "} 4");
-	cr_expect_eq(count(text, "opitios_http_request_duration_seconds_bucket{"),
+	cr_expect_eq((unsigned)count(text, "opitios_http_request_duration_seconds_bucket{"),
 	    metric_bucket_count(M_HTTP_DURATION));
 }
 
@@ -162,8 +162,8 @@ Test(expose, each_histogram_has_the_bounds_and_the_unit_of_its_row)
 	HAS(text, COUNT ",le=\"+Inf\"} 2");
 	HAS(text, "opitios_store_commit_records_sum{worker=\"cache-writer\",role=\"cache-writer\","
 		  "store=\"sqlite\"} 200007");
-	cr_expect_eq(count(text, AGE), metric_bucket_count(M_DATA_AGE));
-	cr_expect_eq(count(text, COUNT), metric_bucket_count(M_STORE_RECORDS));
+	cr_expect_eq((unsigned)count(text, AGE), metric_bucket_count(M_DATA_AGE));
+	cr_expect_eq((unsigned)count(text, COUNT), metric_bucket_count(M_STORE_RECORDS));
 }
 
 Test(expose, cells_are_shown_in_their_unit)
@@ -469,7 +469,7 @@ Test(expose, the_name_of_every_counter_ends_with_total)
 {
 #define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
 	cr_expect((METRIC_##kind == METRIC_COUNTER) ==                                             \
-		      (strlen(#name) > 6 && strcmp(#name + strlen(#name) - 6, "_total") == 0),     \
+		      (strlen(#name) > 6 && strcmp(&#name[strlen(#name) - 6], "_total") == 0),     \
 	    #name);
 #include "tables/metrics.def"
 }
