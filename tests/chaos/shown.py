@@ -3,6 +3,7 @@
 An operator who looks at one of the four must not have to guess. Asked of the master, from the moment the fault is brought about.
 """
 import contextlib
+import datetime
 import re
 import threading
 import time
@@ -99,7 +100,7 @@ def end_of(slot, words):
 
 
 CODES = {"descriptors": "descriptors_short", "memory": "memory_short", "processes": "process_refused", "channel": "channel_broken",
-         "stall": "stood_still"}
+         "stall": "stood_still", "journal": "journal_dropped"}
 
 
 def trouble(kind, what, words, slot=None):
@@ -131,9 +132,8 @@ def scaled(number):
 
 
 def full_disk():
-    """The journal takes nothing more."""
-    return {**by_health(lambda _, now: "journal_blocked" in now["reason_codes"]),
-            "metrics": lambda _, now: series(now, r"journal_blocked\{.*\}") == 1, "log": lambda _, now: "No space left" in now}
+    """What is received is not kept, though it be for a moment until something makes room."""
+    return trouble("journal", "records were not kept", "No space left", "fetcher-rest")
 
 
 def low_disk():
@@ -144,9 +144,14 @@ def low_disk():
             "metrics": lambda _, now: size(now) > 0 and left(now) < size(now) / 20, "log": lambda _, now: "the disk is nearly full" in now}
 
 
-def failing_upstream():
-    """Calls to the upstream fail."""
-    failed = r'upstream_requests_total\{.*outcome="(?!ok)[a-z_]+".*\}'
+def failing_upstream(gateway, why):
+    """Calls to the upstream fail, and why. A line that came a great many times is summed up for ten seconds, so those before count."""
+    failed = r'upstream_requests_total\{.*outcome="(?!ok")[a-z_]+".*\}'
+    line, oldest = re.compile(rf'"time":"([^"]+)".*"upstream \w+: try \d+: .*{why}'), time.time() - 11
+
+    def logged(_, __):
+        with open(gateway.log_path, errors="replace") as log:
+            return any(datetime.datetime.fromisoformat(m[1].replace("Z", "+00:00")).timestamp() > oldest for m in map(line.search, log) if m)
+
     return {**by_health(lambda _, now: "upstream_fails" in now["reason_codes"]),
-            "metrics": lambda before, now: series(now, failed) > series(before, failed),
-            "log": lambda _, now: re.search(r'"slot":"fetcher-rest".*"message":".*(upstream|breaker)', now) is not None}
+            "metrics": lambda before, now: series(now, failed) > series(before, failed), "log": logged}

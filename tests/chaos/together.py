@@ -239,7 +239,9 @@ class Upstream(Fault):
     dies, hold, bound = False, 1.0, 20.0
 
     def prepare(self):
-        self.what, self.shows = self.rng.choice(["cut", "500", "malformed", "drop_connection"]), shown.failing_upstream()
+        self.what, why = self.rng.choice([("500", "upstream answered 500"), ("504", "upstream answered 504"), ("malformed", "is not JSON"),
+                                          ("cut", ""), ("drop_connection", "Empty reply")])
+        self.shows = shown.failing_upstream(self.gateway, why)
 
     def inject(self):
         self.stage.upstream.fault(self.what, path="/v2/")

@@ -44,6 +44,10 @@ static void
 publish_lose(struct fetcher *f, size_t records)
 {
 	metric_add(&f->proc->stats, M_JOURNAL_DROPPED, 0, 0, records);
+	if (records > 0)
+		trouble_note(&f->proc->stats, LABEL(trouble, JOURNAL),
+		    "%zu records were not kept: %s", records,
+		    f->journal_full ? "the journal is full" : "the journal cannot be written");
 	f->lost = true;
 	if (strcmp(f->proc->conf.journal_on_full, "refuse") == 0)
 		f->refusing = true;

@@ -131,6 +131,9 @@ Test(publish, a_full_journal_refuses_when_told_so)
 	fake_answer(k, fake_open(k), 200, SNAPSHOT);
 	cr_expect_eq(fake_end(k, 0, 7, NULL)->error, E_OVERLOADED);
 	cr_expect_eq(metric_read(&page, M_JOURNAL_BLOCKED, 0, 0), 1, "and it is told");
+	cr_expect_gt(page.troubles[LABEL(trouble, JOURNAL)].at_ns, 0);
+	cr_expect_not_null(
+	    strstr(page.troubles[LABEL(trouble, JOURNAL)].text, "the journal is full"));
 	cr_expect_eq(sent_to(&k->http[0], MSG_QUOTE), 0);
 	fake_ask(k, 0, 8, ENDPOINT_STOCK_SNAPSHOT, "MSFT");
 	cr_assert_not_null(fake_end(k, 0, 8, NULL), "and no budget is spent on more");

@@ -50,6 +50,7 @@ MET(memory_short, MEMORY)
 MET(process_refused, PROCESSES)
 MET(channel_broken, CHANNEL)
 MET(stood_still, STALL)
+MET(journal_dropped, JOURNAL)
 
 static const struct wrong wrongs[] = {
 #define UNREADY				       true

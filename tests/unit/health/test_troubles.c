@@ -56,7 +56,7 @@ reason_at(const char *code, int64_t now)
 Test(troubles, each_is_a_reason_for_a_minute_and_then_no_more)
 {
 	static const char *const codes[] = { "descriptors_short", "memory_short", "process_refused",
-		"channel_broken", "stood_still" };
+		"channel_broken", "stood_still", "journal_dropped" };
 	int64_t at;
 
 	cr_assert_eq(sizeof(codes) / sizeof(codes[0]), LABEL_trouble_COUNT);
