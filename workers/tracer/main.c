@@ -92,7 +92,7 @@ tracer_fill(struct tracer *t)
 	tracer_pack(t);
 }
 
-/* Of what all tries of a body may take together; less than 1: nothing. */
+/* Of what all tries of a body may take together. */
 static int64_t
 tracer_left_ms(const struct tracer *t)
 {
@@ -105,6 +105,15 @@ static int64_t
 least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Of this try. A timer that fires late leaves it little, and never none: to libcurl that is no limit at all. */
+static int64_t
+tracer_limit_ms(const struct tracer *t)
+{
+	int64_t limit = least(t->proc->conf.trace_timeout, tracer_left_ms(t));
+
+	return limit > 1 ? limit : 1;
 }
 
 static void
@@ -120,8 +129,7 @@ tracer_work(void *owner)
 	if (t->in_body > 0) {
 		t->sending = true;
 		t->tries++;
-		exporter_send(
-		    t->exporter, t->out, least(t->proc->conf.trace_timeout, tracer_left_ms(t)));
+		exporter_send(t->exporter, t->out, tracer_limit_ms(t));
 	} else if (t->draining) {
 		tracer_finish(t);
 	}
