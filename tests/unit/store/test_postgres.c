@@ -290,6 +290,7 @@ Test(postgres, whoever_waits_for_rows_of_a_writer_that_is_gone_is_ended)
 {
 	struct store *store = help_open();
 	PGconn *gone = PQconnectdb(help_file), *other = PQconnectdb(help_file);
+	PGresult *done;
 
 	copy_begin(other, SOURCE "-2"); /* the older one */
 	copy_begin(gone, SOURCE);
@@ -306,7 +307,9 @@ Test(postgres, whoever_waits_for_rows_of_a_writer_that_is_gone_is_ended)
 	help_store(store, SOURCE, 1, 3);
 	help_kind->close(&store);
 	cr_expect_eq(PQputCopyEnd(other, NULL), 1);
-	cr_expect_eq(PQresultStatus(PQgetResult(other)), PGRES_COMMAND_OK, "it was left alone");
+	done = PQgetResult(other);
+	cr_expect_eq(PQresultStatus(done), PGRES_COMMAND_OK, "it was left alone");
+	PQclear(done);
 	PQfinish(gone);
 	PQfinish(other);
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
