@@ -43,6 +43,6 @@ bool	 pg_is_streamed(enum query);
 int	 pg_send(struct pg_reading *, const struct pg_question *) MUST_CHECK;
 
 /* pg_stream.c: rows as they come. */
-int	 pg_stream(struct pg_reading *, reading_row *, void *owner) MUST_CHECK;
+int	 pg_stream(struct pg_reading *s, reading_row *row, void *owner) MUST_CHECK;
 
 #endif /* PG_READING_H */
