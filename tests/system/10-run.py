@@ -1,4 +1,5 @@
 """./run as a new user types it: first answer within a second, says that it is not live, ends with Ctrl-C and leaves nobody behind."""
+# Alone: a first answer is timed.
 import contextlib
 import os
 import signal

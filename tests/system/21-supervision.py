@@ -72,6 +72,7 @@ def test_reload_by_ctl_blocks_until_all_are_ready_and_says_what_became_of_it(sce
 
 def test_restart_scale_and_upgrade_by_ctl_fail_no_new_connection(scene):
     _, g = scene.pair(DEMO, workers=2)
+    wait_for(lambda: ready(g), 30, "every slot to be ready before")
     g.ask(BARS)
     load = NewConnections(g.port, BARS)
     for slot in SLOTS:
