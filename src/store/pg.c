@@ -60,11 +60,17 @@ position_ask(struct store *s)
 	pg_link_query_params(&s->link, sql, s->setup->claim == 0 ? 0 : 2, values);
 }
 
-/* A transaction of ours that waits for rows which never come would keep the position locked. */
+/* A transaction of ours that waits for rows which never come would keep the position locked. There is mostly none: a
+ * server that lets nobody look, or end a session, is no reason not to store. */
 static void
 free_done(struct store *s, const struct pg_answer *a)
 {
-	if (a->has_value && strcmp(a->value, "0") != 0)
+	if (!a->ok)
+		log_warn("store postgres: sessions of a writer of %s that is gone cannot be looked "
+			 "for: %s; one that waits for rows keeps the journal until the server "
+			 "gives it up: see journal_free in doc/stores.md",
+		    s->source, a->why);
+	else if (a->has_value && strcmp(a->value, "0") != 0)
 		log_warn("store postgres: %s session(s) on the server still waited for rows of %s "
 			 "from a writer that is gone, and were ended",
 		    a->value, s->source);
@@ -133,10 +139,10 @@ pg_done(const struct pg_answer *a, void *owner)
 		/* What is too old may wait, what is new may not. */
 		log_warn("store postgres: letting go of old rows: %s; tried again later", a->why);
 		trim_done(s, a);
+	} else if (s->step == PG_FREE && (a->ok || a->state[0] != '\0')) {
+		free_done(s, a);
 	} else if (!a->ok) {
 		pg_failed(s, strcmp(a->state, CLAIMED) == 0 ? E_SYSTEM : E_STORE, a->why);
-	} else if (s->step == PG_FREE) {
-		free_done(s, a);
 	} else if (s->step == PG_POSITION) {
 		position_done(s, a);
 	} else if (s->step == PG_TRIM) {

@@ -220,3 +220,20 @@ Test(troubles, a_control_group_near_its_limit_of_memory_is_the_masters_trouble)
 	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].text,
 	    "control group: 950 of 1000 bytes of memory in use");
 }
+
+Test(troubles, a_control_group_full_of_pages_of_files_is_no_trouble)
+{
+	struct cgroup_limits l = {
+		.memory_bytes = 1000, .memory_used_bytes = 990, .memory_file_bytes = 50
+	};
+
+	cgroup_note(&master, &l);
+	l.memory_file_bytes = 2000; /* looked at later */
+	cgroup_note(&master, &l);
+	cr_expect_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	l.memory_file_bytes = 30;
+	cgroup_note(&master, &l);
+	cr_assert_not_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].text,
+	    "control group: 960 of 1000 bytes of memory in use");
+}

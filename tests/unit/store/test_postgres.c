@@ -315,6 +315,19 @@ Test(postgres, whoever_waits_for_rows_of_a_writer_that_is_gone_is_ended)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
 }
 
+Test(postgres, a_server_that_lets_nobody_look_for_those_is_stored_in_all_the_same)
+{
+	struct store *store = help_open();
+
+	help_do("CREATE OR REPLACE FUNCTION journal_free(source text, patience_ms bigint) RETURNS "
+		"bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'permission denied for "
+		"function pg_terminate_backend' USING ERRCODE = '42501'; END $$");
+	help_store(store, SOURCE, 1, 3);
+	cr_expect_eq(position_of(store, SOURCE), 3);
+	help_kind->close(&store);
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "3");
+}
+
 Test(postgres, a_server_that_does_not_answer_in_time_is_given_up)
 {
 	struct store *store = help_open();
