@@ -97,6 +97,7 @@ class Collector:
     def __init__(self, answers=(), stuck=False, port=0):
         collector = self
         self.bodies, self.headers, self.times, self.answers, self.stuck = [], [], [], list(answers), stuck
+        self.tried = []     # the body of every request, taken or not
         self.answer, self.over, self.connections, self.sizes = b"", threading.Event(), [], []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -112,6 +113,7 @@ class Collector:
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 collector.times.append(time.monotonic())
+                collector.tried.append(body)
                 if collector.stuck:
                     collector.over.wait(60)
                     return
@@ -277,11 +279,13 @@ def test_an_export_is_set_up_by_the_names_of_opentelemetry(scene):
     check(c.sizes[-1] < len(c.bodies[-1]), "not a byte less", c.sizes[-1], len(c.bodies[-1]))
     # A collector that stands still: a try takes 150 ms, and there is no time for a second one.
     c.stuck = True
-    before, begun = len(c.times), time.monotonic()
+    before, begun = len(c.tried), time.monotonic()
     lost = lambda: g.metric("opitios_trace_spans_dropped_total", lost="failed")  # noqa: E731
     g.ask(QUOTE, headers=PARENT)
     wait_for(lambda: lost() > 0, 5, "a batch to be given up")
-    check(0.15 <= time.monotonic() - begun < 3 and len(c.times) == before + 1, "how long, and how often", time.monotonic() - begun, c.times[before:])
+    check(time.monotonic() - begun < 4, "how long", time.monotonic() - begun)
+    tried = c.tried[before:]    # of what it stood still for; a machine that is busy may have come to the next batch
+    check(tried and len(set(tried)) == len(tried), "a second try", len(tried))
     log = g.log_path.read_text()
     check("trace.timeout: the value is no whole number of milliseconds (from OTEL_EXPORTER_OTLP_TIMEOUT)" not in log, "nobody needed it")
     check(TOKEN not in log and "never" not in log.replace("OTEL", ""), "a header's value in a log")
@@ -455,7 +459,7 @@ def test_who_joins_another_s_fetch_is_linked_to_it(scene):
 
 def test_reads_of_redis_say_what_they_came_to(scene):
     redis, c = Redis(scene), Collector()
-    g = traced(scene, c, settings=("--redis.wait=150ms", "--freshness.quote=1h", "--freshness.closed=1h"), env={"REDIS_URL": redis.url()})
+    g = traced(scene, c, settings=("--redis.wait=300ms", "--freshness.quote=1h", "--freshness.closed=1h"), env={"REDIS_URL": redis.url()})
     wait_for(lambda: g.metric("opitios_redis_up", role="http") == 1, 10, "the http worker to find Redis")
     held = json.loads(wait_for(lambda: redis.ask("HGET", "opitios:v2:quote:AAPL", "iex"), 5, "a value in Redis"))
     put = lambda symbol, text: redis.ask("HSET", f"opitios:v2:quote:{symbol}", "iex", text)  # noqa: E731
@@ -496,7 +500,7 @@ def test_reads_of_the_store_say_how_many_rows_and_what_went_wrong(scene):
 
 def reads_of_the_store(scene, pg):
     c = Collector()
-    g = traced(scene, c, settings=("--history.wait=150ms", "--freshness.bars=0", "--freshness.closed=0"), env={"POSTGRES_URL": pg.url()})
+    g = traced(scene, c, settings=("--history.wait=300ms", "--freshness.bars=0", "--freshness.closed=0"), env={"POSTGRES_URL": pg.url()})
     bars = "/api/v1/stocks/AAPL/bars?timeframe=1Day&start=2024-03-04&end=2024-03-06"
 
     def read(n):
