@@ -23,7 +23,7 @@ static const struct waited_kind {
 void
 waited_record(struct waiter *who, const struct asker *a)
 {
-	who->waited.asker = a->records ? a : NULL;
+	who->waited.asker = a;
 }
 
 void
@@ -38,7 +38,7 @@ waited_begin(struct waiter *who, enum waited_for what, const struct msg_fetch *l
 {
 	struct waited *w = &who->waited;
 
-	if (w->asker == NULL)
+	if (w->asker == NULL || !w->asker->records)
 		return;
 	w->what = what;
 	w->id = trace_random_next(&w->asker->worker->tracing.random);

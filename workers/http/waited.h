@@ -15,7 +15,7 @@ enum waited_for { WAITED_NOTHING, WAITED_REDIS, WAITED_STORE, WAITED_FETCH };
 
 /* Of one who waits; at most one span at a time, and all zeros where nothing is recorded. */
 struct waited {
-	const struct asker *asker;	/* borrowed; null: nobody records it */
+	const struct asker *asker;	/* borrowed; null: nobody is told */
 	enum waited_for	 what;		/* WAITED_NOTHING: no span is under way */
 	uint64_t	 id;
 	int64_t		 begun;		/* wall */
@@ -32,7 +32,7 @@ struct waited_end {
 
 /* What this one waits for from now on is recorded if its request is. */
 void	waited_record(struct waiter *, const struct asker *);
-/* Who asks now what others asked before: where it is recorded the fetch is its own. */
+/* Who asks now what others asked before: the fetch is its own, recorded or not, and carries nobody else's trace. */
 void	waited_ask(const struct waiter *, struct msg_fetch *);
 /* `leads` is the fetch of who began what is joined; null: it is this one's own. */
 void	waited_begin(struct waiter *, enum waited_for, const struct msg_fetch *leads);
