@@ -113,6 +113,40 @@ def test_a_pooler_in_transaction_mode_changes_nothing(scene):
             pooler.close()
 
 
+def test_behind_a_pooler_the_session_of_a_writer_that_is_gone_is_ended_and_no_other(scene):
+    """Both gateways share its sessions, as one role; the network of one goes in the midst of its rows."""
+    with Postgres() as server:
+        pooler = PgBouncer(server)
+        wire = Wire(pooler)
+        try:
+            settings = ("--freshness.bars=0", "--freshness.closed=0", "--history.wait=0", "--postgres.timeout=1s")
+            r, g = scene.pair(DEMO, env={"POSTGRES_URL": server.url(port=wire.port)}, settings=settings)
+            (scene.folder / "other").mkdir()
+            other = Gateway(scene.folder / "other", r.port, env={"POSTGRES_URL": server.url(port=pooler.port)},
+                                    settings=(*settings, "--upstream.budget_per_minute=100000"))
+            scene.started.append(other)
+            ask_bars(g, 1)
+            ask_bars(other, 1)
+            wire.fall_silent(30_000)
+            equal(g.ask(BARS).status, 200)
+            check(wire.silent.wait(10), "nothing was copied; ", g.tail())
+
+            def ended():
+                ask_bars(other, 1)
+                return "still waited for rows of" in g.tail(10**6)
+            wait_for(ended, 15, "the session to be ended; " + g.tail())
+            for each in (g, other):
+                wait_for(lambda each=each: each.metric("opitios_journal_lag_records") == 0, 15, "all to be stored; " + each.tail())
+            check("trying again" not in other.tail(10**6), "it was disturbed", other.tail())
+            union = " UNION ALL ".join(f"SELECT journal_source, journal_sequence AS n FROM {t}" for t in TABLES)
+            rows = server.sql(f"SELECT count(*), count(DISTINCT n), max(n) - min(n) + 1 FROM ({union}) a GROUP BY journal_source", "history")
+            check(len(rows) == 2 and all(len(set(row)) == 1 for row in rows), "each once", rows)
+            scene.expected = ("trying again",)
+        finally:
+            wire.close()
+            pooler.close()
+
+
 def test_an_absent_server_is_one_line_and_a_crash_loses_nothing(scene):
     with Postgres() as server:
         server.stop()
