@@ -355,6 +355,29 @@ Test(reading, a_store_that_is_not_there_is_left_alone_for_a_while)
 	history_close(&h);
 }
 
+Test(reading, many_questions_that_fail_at_once_are_one_reason_to_leave_a_store_alone)
+{
+	struct history *h = history_open(loop, &conf);
+	int64_t until = clock_mono() + 5 * CLOCK_SEC;
+	struct history_question q;
+	struct history_ticket *ticket;
+	struct kept k[12] = { { .came = false } };
+	unsigned seed = 1;
+	int r;
+
+	world_question(&q, &seed);
+	for (int i = 0; i < 12; i++)
+		cr_assert_eq(history_ask(h, &q, keep, &k[i], &ticket), E_OK);
+	for (int i = 0; i < 12; i++)
+		while (!k[i].came)
+			loop_turn(loop, 1000);
+	cr_expect_eq(history_ask(h, &q, keep, &k[0], &ticket), E_CLOSED, "the breaker is open");
+	while ((r = history_ask(h, &q, keep, &k[0], &ticket)) == E_CLOSED && clock_mono() < until)
+		loop_turn(loop, 50);
+	cr_expect_eq(r, E_OK, "and closes after the shortest rest");
+	history_close(&h);
+}
+
 Test(reading, a_database_that_cannot_be_reached_is_told_without_the_password)
 {
 	static const char *const urls[] = { "postgresql://me:s3cret@127.0.0.1:1/db",
