@@ -1,6 +1,7 @@
 /* reading.c - one answer out of a store: coverage first, then the rows of the calls that answer. */
 #include "reading.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +123,17 @@ read_heads(struct reading *s, struct picking *p)
 /*
  * Rows
  */
+/* No JSON has an infinite number: it came otherwise. */
+static double
+cell_number(struct reading *s, int column)
+{
+	double v = s->kind->number(s, column);
+
+	if (isinf(v))
+		s->damaged = true;
+	return v;
+}
+
 static void
 read_bar(struct reading *s, struct bar *b)
 {
@@ -133,13 +145,13 @@ read_bar(struct reading *s, struct bar *b)
 		.event = k->integer(s, 0),
 		.received = k->integer(s, 1),
 		.source = (uint64_t)k->integer(s, 2),
-		.open = k->number(s, 3),
-		.high = k->number(s, 4),
-		.low = k->number(s, 5),
-		.close = k->number(s, 6),
-		.volume = k->number(s, 7),
-		.trade_count = k->number(s, 8),
-		.vwap = k->number(s, 9) };
+		.open = cell_number(s, 3),
+		.high = cell_number(s, 4),
+		.low = cell_number(s, 5),
+		.close = cell_number(s, 6),
+		.volume = cell_number(s, 7),
+		.trade_count = cell_number(s, 8),
+		.vwap = cell_number(s, 9) };
 	memcpy(b->symbol, of->symbol, sizeof(b->symbol));
 	memcpy(b->feed, of->feed, sizeof(b->feed));
 	memcpy(b->timeframe, of->timeframe, sizeof(b->timeframe));
@@ -151,7 +163,8 @@ cell_text(struct reading *s, int column, char *out, size_t size)
 {
 	const char *text = s->kind->text(s, column);
 
-	(void)text_copy(out, size, text != NULL ? text : "");
+	if (text_copy(out, size, text != NULL ? text : "") != E_OK)
+		s->damaged = true;
 }
 
 static void
@@ -164,14 +177,15 @@ read_trade(struct reading *s, struct trade *t)
 		.event = k->integer(s, 0),
 		.received = k->integer(s, 1),
 		.source = (uint64_t)k->integer(s, 2),
-		.price = k->number(s, 3),
-		.size = k->number(s, 4),
+		.price = cell_number(s, 3),
+		.size = cell_number(s, 4),
 		.has_id = k->integer(s, 8) != 0,
 		.trade_id = (uint64_t)k->integer(s, 9) };
 	memcpy(t->symbol, of->symbol, sizeof(t->symbol));
 	memcpy(t->feed, of->feed, sizeof(t->feed));
 	cell_text(s, 5, t->exchange, sizeof(t->exchange));
-	list_from_text(k->text(s, 6), t->conditions, sizeof(t->conditions));
+	if (!list_from_text(k->text(s, 6), t->conditions, sizeof(t->conditions)))
+		s->damaged = true;
 	cell_text(s, 7, t->tape, sizeof(t->tape));
 	cell_text(s, 10, t->taker_side, sizeof(t->taker_side));
 	cell_text(s, 11, t->update, sizeof(t->update));
@@ -184,6 +198,7 @@ struct taking {
 	int64_t from;	   /* of this span, rows of which are read from here on */
 	uint64_t of_range; /* rows of this span that lie in its call's own range */
 	bool to_the_end;   /* and those are all that are there of the span */
+	bool damaged;	   /* one of the span's is: its call does not answer */
 };
 
 static bool
@@ -193,12 +208,17 @@ take_row(struct reading *s, void *owner)
 	struct history_row *row = picking_room(t->picking);
 
 	row->versions = 1;
+	s->damaged = false;
 	if (question_of(s)->series.what == COVERED_BARS)
 		read_bar(s, &row->v.bar);
 	else
 		read_trade(s, &row->v.trade);
 	if (s->sole && row->v.bar.received != t->call) {
 		s->sole = false;
+		return false;
+	}
+	if (s->damaged) {
+		t->damaged = true;
 		return false;
 	}
 	t->of_range++;
@@ -244,6 +264,7 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 	t->from = span->start > p->spans.start ? span->start : p->spans.start;
 	t->call = span->of.received;
 	t->of_range = 0;
+	t->damaged = false;
 	r = s->kind->each(s, rows_query(s), t->from, span->end, t->call, wanted, take_row, t);
 	if (r == E_OK && sole && !s->sole) {
 		p->answer.count = before.count;
@@ -301,7 +322,9 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span,
 	int64_t rows = 0;
 	int r;
 
-	*whole = true;
+	*whole = !t->damaged;
+	if (t->damaged)
+		return E_OK;
 	for (unsigned i = 0; i < known->count && i < CALLS_KNOWN; i++)
 		if (memcmp(&known->of[i], c, sizeof(*c)) == 0)
 			return E_OK;

@@ -49,6 +49,7 @@ struct reading {		/* embedded, first, by what a kind reads with */
 	const struct reading_kind *kind;
 	struct history_ticket	*in_hand;
 	bool			 sole;		/* one call alone speaks of the range, and no row of another was seen */
+	bool			 damaged;	/* the row in hand holds what nobody sent */
 	char			 why[HISTORY_WHY];
 };
 

@@ -224,6 +224,56 @@ Test(reading, what_a_recording_said_is_no_answer_where_upstream_is_the_market)
 	sqlite3_close(db);
 }
 
+/* What is in a column, and whether rows that hold it answer. */
+static const struct {
+	const char *set;
+	bool answers;
+} hands[] = {
+	{ "tape = 'C'", true },
+	{ "tape = 'longer than a tape'", false },
+	{ "tape = NULL, exchange = 'a place that nobody knows'", false },
+	{ "exchange = 'Q', conditions = 'not a list'", false },
+	{ "conditions = '[1,null]'", false },
+	{ "conditions = '[\"@\",\"I\"]', price = 9e999", false },
+	{ "price = NULL", true },
+	{ "price = 1.5", true },
+};
+
+Test(reading, a_row_that_nobody_sent_makes_a_hole_and_not_an_answer)
+{
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_question q = { .series = { COVERED_TRADES, ASSET_STOCK, "AAPL", "iex", "",
+					  "" },
+		.start = INT64_C(1700000000000000000),
+		.end = INT64_C(1700000000000000009),
+		.now_ns = INT64_C(1800000000000000001),
+		.wait_ms = 5000 };
+	char sql[160];
+	struct kept k;
+
+	exec_sqlite(db,
+	    "INSERT INTO trades VALUES (1, 1, 'AAPL', 'iex', 1700000000000000001, "
+	    "1800000000000000000, 1.5, 2, 'Q', '[]', 'C', 1, 7, NULL, NULL, 'x', 1), "
+	    "(1, 1, 'AAPL', 'iex', 1700000000000000002, 1800000000000000000, 1.5, 2, 'Q', '[]', "
+	    "'C', 1, 8, NULL, NULL, 'x', 2); "
+	    "INSERT INTO coverage VALUES (1, 1, 2, 'AAPL', 'iex', NULL, NULL, "
+	    "1700000000000000000, 1700000000000000009, 1800000000000000000, 2, 'x', 3)");
+	for (size_t i = 0; i < sizeof(hands) / sizeof(hands[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE trades SET %s WHERE trade_id = 7", hands[i].set);
+		exec_sqlite(db, sql);
+		for (q.limit = 1; q.limit < 4; q.limit += 2) {
+			ask(h, &q, &k);
+			cr_expect_eq(k.answer.error, E_OK, "%s: %s", sql, k.answer.why);
+			cr_expect_eq(k.answer.count > 0, hands[i].answers, "%s", sql);
+			cr_expect_eq(k.answer.reach >= q.start, hands[i].answers, "%s", sql);
+			free(k.answer.rows);
+		}
+	}
+	history_close(&h);
+	sqlite3_close(db);
+}
+
 static int
 as_nobody(const char *fmt, ...)
 {
