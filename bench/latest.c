@@ -52,8 +52,8 @@ journal_write(const char *state_dir, uint64_t records, uint64_t symbols)
 		    q.symbol, sizeof(q.symbol), "S%llu", (unsigned long long)(i * 7919 % symbols));
 		q.event = BASE_NS + (int64_t)i * 1000;
 		q.received = q.event + 5 * CLOCK_MS;
-		q.bid_price = 100 + (double)(i % 1000) / 100;
-		q.ask_price = q.bid_price + 0.02;
+		q.bid_price = (double)(10000 + i % 1000) / 100; /* digits as prices have them */
+		q.ask_price = (double)(10002 + i % 1000) / 100;
 		if (journal_append(j, MSG_QUOTE, &q) != E_OK ||
 		    (i % 1000 == 999 && journal_flush(j, &last, NULL) != E_OK))
 			fatal(EXIT_WITH_STATE, "%s: the journal takes no more", state_dir);

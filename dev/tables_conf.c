@@ -48,6 +48,18 @@ put_range(FILE *out, const struct conf_row *row)
 	}
 }
 
+/* "A|B" with something else between the names. */
+static void
+put_names(FILE *out, const char *names, const char *between)
+{
+	for (; *names != '\0'; names++) {
+		if (*names == '|')
+			(void)fputs(between, out);
+		else
+			(void)fputc(*names, out);
+	}
+}
+
 static void
 put_environment(FILE *out, const struct conf_row *row)
 {
@@ -88,8 +100,11 @@ tables_configuration(FILE *out)
 		    row->def[0] != '\0' ? "`" : "", row->def, row->def[0] != '\0' ? "`" : "");
 		put_range(out, row);
 		(void)fprintf(out, " | %s | %s", tables_role_names(row->roles), row->help);
-		if (row->env[0] != '\0')
-			(void)fprintf(out, " Also `%s`.", row->env);
+		if (row->env[0] != '\0') {
+			(void)fputs(" Also `", out);
+			put_names(out, row->env, "`, `");
+			(void)fputs("`.", out);
+		}
 		(void)fputs(" |\n", out);
 	}
 }
@@ -153,8 +168,10 @@ put_roff_setting(FILE *out, const struct conf_row *row)
 	}
 	(void)fputs("\n.br\nEnvironment: ", out);
 	put_environment(out, row);
-	if (row->env[0] != '\0')
-		(void)fprintf(out, ", %s", row->env);
+	if (row->env[0] != '\0') {
+		(void)fputs(", ", out);
+		put_names(out, row->env, ", ");
+	}
 	(void)fputs(".\n", out);
 }
 

@@ -152,7 +152,7 @@ tables_health(FILE *out)
 	    "many "
 	    "other slots there was the like. 95 % of a limit of descriptors, of address space or "
 	    "of "
-	    "the control group's memory count as met. They go by themselves; `/livez` and "
+	    "the control group's memory, without pages of files, count as met. They go by themselves; `/livez` and "
 	    "`/readyz` "
 	    "do not ask for them.\n"
 	    "\n## The checks\n\nEach is made in the background, whoever asks; the answer carries "

@@ -83,6 +83,7 @@ const char	*health_reason_text(const struct health_facts *, const struct health_
 struct cgroup_limits {
 	uint64_t	memory_bytes;
 	uint64_t	memory_used_bytes;	/* of the group itself */
+	uint64_t	memory_file_bytes;	/* of these: pages of files that are in use */
 	uint64_t	cpu_milli;		/* thousandths of a processor */
 	uint64_t	throttled_ns;		/* so long the group had to wait for its quota, in all */
 };

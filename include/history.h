@@ -63,6 +63,7 @@ struct history_question {
 
 struct history_answer {		/* borrowed for the call */
 	int		 error;		/* E_OK, or E_STORE with `why`; E_OVERLOADED: not asked */
+	bool		 late;		/* E_STORE, as it was not there in time */
 	char		 why[HISTORY_WHY];
 	/* Rows in the order asked for, of the part that is proven from the beginning on (the end, descending). The
 	 * hook may take them, and leaves null. */
@@ -89,7 +90,7 @@ struct history_ticket;		/* of a question under way; gone when its hook is called
 struct history	*history_open(struct loop *, const struct conf *);
 void		 history_close(struct history **);	/* hooks of what is under way are not called */
 const char	*history_store(const struct history *);	/* "sqlite", "postgres" */
-/* E_OVERLOADED: the queue is full or the breaker open; the hook is not called then. */
+/* E_OVERLOADED: the queue is full; E_CLOSED: the breaker is open. The hook is not called then. */
 int		 history_ask(struct history *h, const struct history_question *q, history_hook *hook, void *owner,
 		    struct history_ticket **out) MUST_CHECK;
 void		 history_cancel(struct history_ticket *);

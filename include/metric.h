@@ -37,7 +37,7 @@ enum label_set {
 };
 /* Index of each value inside its set, made in label.h. */
 
-#define METRIC_BUCKETS 17	/* 100 us to 10 s and +Inf */
+#define METRIC_BUCKETS_MAX 24	/* of one histogram, the one without a bound among them: bounds.def */
 #define METRIC_CELLS   4096	/* of 8 bytes; that the tables fit is checked when compiling */
 #define BOARD_SLOTS    544	/* 256 http workers with two seats each, and the rest */
 #define BOARD_CHECKS   4
@@ -178,16 +178,18 @@ int		 board_attach(int fd_rw, int fd_ro, const char *slot, struct stats *) MUST_
  * may be added to as well, with wrap-around: (uint64_t)-1 takes one away. */
 void		 metric_add(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t n);
 void		 metric_set(struct stats *, enum metric, unsigned l1, unsigned l2, uint64_t v);
-void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t ns);
-void		 metric_observe_many(struct stats *, enum metric, unsigned l1, int64_t ns, uint64_t times);
+/* In the unit of its bounds: ns, or how many. */
+void		 metric_observe(struct stats *, enum metric, unsigned l1, int64_t value);
+void		 metric_observe_many(struct stats *, enum metric, unsigned l1, int64_t value, uint64_t times);
 /* Of a histogram: how many observations. */
 uint64_t	 metric_read(const struct slot_page *, enum metric, unsigned l1, unsigned l2);
 uint64_t	 metric_sum(const struct board *, enum metric);	/* over all slots and labels */
 uint64_t	 metric_total(const struct slot_page *, enum metric);	/* of one page, over all labels */
 /* Adds the buckets of a histogram, not cumulative, over all labels. */
-void		 metric_buckets_add(const struct slot_page *, enum metric, uint64_t to[METRIC_BUCKETS]);
-/* Upper bound of a bucket in ns; the last one has none: INT64_MAX. */
-int64_t		 metric_bucket_ns(unsigned bucket);
+void		 metric_buckets_add(const struct slot_page *, enum metric, uint64_t to[METRIC_BUCKETS_MAX]);
+unsigned	 metric_bucket_count(enum metric);	/* of a histogram */
+/* Upper bound of a bucket in the unit of its cells; the last one has none: INT64_MAX. */
+int64_t		 metric_bucket_bound(enum metric, unsigned bucket);
 
 /* A slot as people see it, with one seat or two. */
 struct slot_view {

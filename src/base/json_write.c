@@ -36,15 +36,23 @@ static void
 json_lead(struct json *j, const char *name)
 {
 	uint32_t bit = UINT32_C(1) << j->depth;
+	size_t comma = (j->filled & bit) != 0, len = name != NULL ? strlen(name) : 0;
+	size_t all = comma + (name != NULL ? len + 3 : 0);
+	uint8_t *at;
 
-	if (j->filled & bit)
-		json_put(j, ",", 1);
 	j->filled |= bit;
-	if (name == NULL)
+	if (all == 0 || j->error != E_OK || (j->error = buf_reserve(j->out, all)) != E_OK)
 		return;
-	json_put(j, "\"", 1);
-	json_put(j, name, strlen(name));
-	json_put(j, "\":", 2);
+	at = buf_tail(j->out);
+	if (comma)
+		*at++ = ',';
+	if (name != NULL) {
+		*at++ = '"';
+		memcpy(at, name, len);
+		at[len] = '"';
+		at[len + 1] = ':';
+	}
+	buf_commit(j->out, all);
 }
 
 static void
@@ -101,6 +109,10 @@ json_escape(struct json *j, const char *text)
 	while (*text != '\0') {
 		unsigned char c = (unsigned char)*text;
 
+		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+			text++; /* nearly all there is */
+			continue;
+		}
 		if ((len = text_utf8_len(text)) > 0 && c >= 0x20 && c != '"' && c != '\\') {
 			text += len;
 			continue;

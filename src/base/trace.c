@@ -1,6 +1,7 @@
 /* trace.c - traceparent and tracestate, read strictly; ids; sampling. */
 #include "trace.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "hash.h"
@@ -38,13 +39,26 @@ hex_take(const char *from, size_t digits, uint64_t *out)
 	return true;
 }
 
+/* Eight digits at once, as every answer has fifty of them where requests are traced: each half byte of the number into a
+ * byte of its own, and from there to its letter. */
 static void
-hex_put(char *to, size_t digits, uint64_t v)
+hex_put_8(char to[8], uint32_t v)
 {
-	static const char hex[] = "0123456789abcdef";
+	uint64_t x = v, letters;
 
-	for (size_t i = 0; i < digits; i++)
-		to[i] = hex[v >> 4 * (digits - 1 - i) & 15];
+	x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+	x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	x = htobe64(x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
+	memcpy(to, &x, sizeof(x));
+}
+
+static void
+hex_put_16(char to[16], uint64_t v)
+{
+	hex_put_8(to, (uint32_t)(v >> 32));
+	hex_put_8(to + 8, (uint32_t)v);
 }
 
 int
@@ -69,8 +83,8 @@ trace_parse(const char *t, struct trace_context *out)
 void
 trace_format_id(const struct trace_context *c, char out[TRACE_ID_LEN + 1])
 {
-	hex_put(out, 16, c->high);
-	hex_put(out + 16, 16, c->low);
+	hex_put_16(out, c->high);
+	hex_put_16(out + 16, c->low);
 	out[TRACE_ID_LEN] = '\0';
 }
 
@@ -80,8 +94,9 @@ trace_format(const struct trace_context *c, char out[TRACEPARENT_LEN + 1])
 	memcpy(out, "00-", 3);
 	trace_format_id(c, out + 3);
 	out[35] = out[52] = '-';
-	hex_put(out + 36, 16, c->span);
-	hex_put(out + 53, 2, c->flags);
+	hex_put_16(out + 36, c->span);
+	out[53] = '0';
+	out[54] = (char)('0' + (c->flags & (TRACE_SAMPLED | TRACE_RANDOM)));
 	out[TRACEPARENT_LEN] = '\0';
 }
 

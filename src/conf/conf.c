@@ -117,8 +117,9 @@ conf_set(struct conf *c, const char *dotted_key, const char *text, const char *o
 	}
 	if (conf_value_set(c, row, text, reason) == E_OK)
 		return E_OK;
-	/* A URL may have been given with a password in it. */
-	if (row->type == CONF_SECRET || (row->type == CONF_URL && strchr(text, '@') != NULL)) {
+	/* A URL may have been given with a password in it, or a key behind it. */
+	if (row->type == CONF_SECRET ||
+	    (row->type == CONF_URL && strpbrk(text, "@?#; \t\r\n") != NULL)) {
 		(void)snprintf(
 		    why, CONF_ERROR, "%s: the value %s (from %.250s)", dotted_key, reason, origin);
 		return E_CONFIG;

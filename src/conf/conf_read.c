@@ -206,18 +206,45 @@ conf_env_file(const char *path, char value[VALUE_MAX])
 	return NULL;
 }
 
-/* A name of OpenTelemetry's is for all programs of a place and may hold what others can do alone: as its specification
- * has it, that is told and left out. */
+/* As OpenTelemetry means it: its times are whole milliseconds, its words may be written in capitals. */
 static int
-conf_env_set(
+conf_env_set_otel(
     struct conf *c, const char *key, const char *value, const char *name, char why[CONF_ERROR])
 {
-	int r = conf_set(c, key, value, name, why);
+	enum conf_type type = conf_find(key)->type;
+	char text[64];
+	size_t len = strlen(value);
 
-	if (r == E_OK || !text_starts(name, OTEL_PREFIX))
-		return r;
+	if (type == CONF_MSEC) {
+		if (len > 18 || strspn(value, "0123456789") != len) {
+			(void)snprintf(why, CONF_ERROR,
+			    "%s: the value is no whole number of milliseconds (from %s)", key,
+			    name);
+			return E_CONFIG;
+		}
+		(void)snprintf(text, sizeof(text), "%sms", value);
+		return conf_set(c, key, text, name, why);
+	}
+	if (type != CONF_CHOICE || len >= sizeof(text))
+		return conf_set(c, key, value, name, why);
+	for (size_t i = 0; i <= len; i++)
+		text[i] = (char)tolower((unsigned char)value[i]);
+	return conf_set(c, key, text, name, why);
+}
+
+/* A name of OpenTelemetry's is for all programs of a place and may hold what others can do alone: as its specification
+ * has it, that is told and left out, as if it were not there. */
+static int
+conf_env_set(struct conf *c, const char *key, const char *value, const char *name, bool *found,
+    char why[CONF_ERROR])
+{
+	if (!text_starts(name, OTEL_PREFIX))
+		return conf_set(c, key, value, name, why);
+	if (conf_env_set_otel(c, key, value, name, why) == E_OK)
+		return E_OK;
 	log_warn("environment: %s; left out", why);
 	why[0] = '\0';
+	*found = false;
 	return E_OK;
 }
 
@@ -240,11 +267,11 @@ conf_env_row(struct conf *c, const char *key, char **environment, const char *na
 		return E_CONFIG;
 	}
 	if (plain != NULL)
-		return conf_env_set(c, key, plain, name, why);
+		return conf_env_set(c, key, plain, name, found, why);
 	if (path == NULL)
 		return E_OK;
 	if ((reason = conf_env_file(path, value)) == NULL) {
-		r = conf_set(c, key, value, with_file, why);
+		r = conf_env_set(c, key, value, with_file, found, why);
 	} else {
 		(void)snprintf(
 		    why, CONF_ERROR, "%s: %.250s: %s (from %s)", key, path, reason, with_file);
@@ -362,7 +389,25 @@ conf_credential_row(struct conf *c, const char *key, const char *dir, const stru
 	return r;
 }
 
-/* The gateway's own name counts before the second one, which other programs may mean as well. */
+/* The row's other names, "A|B": the first that is there, and can be taken. */
+static int
+conf_env_others(struct conf *c, const char *key, char **environment, const struct conf_row *row,
+    bool *found, char why[CONF_ERROR])
+{
+	char name[NAME_MAX_LEN];
+	const char *at = row->env;
+	size_t len;
+	int r;
+
+	for (; !*found && (len = strcspn(at, "|")) > 0; at += len + (at[len] == '|')) {
+		(void)text_copy_n(name, sizeof(name), at, len);
+		if ((r = conf_env_row(c, key, environment, name, found, why)) != E_OK)
+			return r;
+	}
+	return E_OK;
+}
+
+/* The gateway's own name counts before the others, which other programs may mean as well. */
 int
 conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 {
@@ -378,8 +423,7 @@ conf_env_read(struct conf *c, char **environment, char why[CONF_ERROR])
 		(void)snprintf(key, sizeof(key), "%s.%s", rows[i].section, rows[i].key);
 		if ((r = conf_env_row(c, key, environment, name, &found, why)) != E_OK)
 			return r;
-		if (!found && rows[i].env[0] != '\0' &&
-		    (r = conf_env_row(c, key, environment, rows[i].env, &found, why)) != E_OK)
+		if ((r = conf_env_others(c, key, environment, &rows[i], &found, why)) != E_OK)
 			return r;
 		if ((r = conf_credential_row(c, key, credentials, &rows[i], found, why)) != E_OK)
 			return r;

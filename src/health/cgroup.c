@@ -17,14 +17,14 @@
 #define CPU_ONE	  1000		      /* a processor, in thousandths */
 
 struct group_kind {
-	const char *memory_max, *memory_high, *memory_used, *file_pages;
+	const char *memory_max, *memory_high, *memory_used, *file_pages, *file_in_use;
 	bool is_v2;
 };
 
 static const struct group_kind kind_v2 = { "memory.max", "memory.high", "memory.current",
-	"\ninactive_file ", true };
+	"\ninactive_file ", "\nactive_file ", true };
 static const struct group_kind kind_v1 = { "memory.limit_in_bytes", NULL, "memory.usage_in_bytes",
-	"\ntotal_inactive_file ", false };
+	"\ntotal_inactive_file ", "\ntotal_active_file ", false };
 
 static bool
 group_text(const char *dir, const char *name, char text[SMALL_FILE])
@@ -106,8 +106,10 @@ limits_of_group(
 	limits_cpu(l, dir, kind->is_v2);
 	if (!is_own)
 		return;
-	if (l->memory_used_bytes == 0)
+	if (l->memory_used_bytes == 0) {
 		l->memory_used_bytes = memory_used(dir, kind);
+		l->memory_file_bytes = group_stat(dir, "memory.stat", kind->file_in_use);
+	}
 	if (l->throttled_ns == 0)
 		l->throttled_ns =
 		    kind->is_v2 ? group_stat(dir, "cpu.stat", "throttled_usec ") * (CLOCK_MS / 1000)

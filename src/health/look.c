@@ -68,13 +68,18 @@ look_processors(struct system_look *l, struct stats *s)
 		metric_set(s, M_MACHINE_LOAD, 0, 0, (uint64_t)(load * 1000));
 }
 
+/* Journal and store fill what is free with pages of their files, and what was read twice stays: a group at its limit by
+ * these alone is well, the kernel gives them back before it refuses anybody. */
 void
 cgroup_note(struct stats *s, const struct cgroup_limits *l)
 {
-	if (trouble_is_near(l->memory_used_bytes, l->memory_bytes))
+	uint64_t used = l->memory_used_bytes;
+
+	used -= l->memory_file_bytes < used ? l->memory_file_bytes : used;
+	if (trouble_is_near(used, l->memory_bytes))
 		trouble_note(s, LABEL(trouble, MEMORY),
-		    "control group: %" PRIu64 " of %" PRIu64 " bytes of memory in use",
-		    l->memory_used_bytes, l->memory_bytes);
+		    "control group: %" PRIu64 " of %" PRIu64 " bytes of memory in use", used,
+		    l->memory_bytes);
 }
 
 static void

@@ -2,10 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
 #include "err.h"
 #include "health_room.h"
 #include "label.h"
 #include "text.h"
+
+/* So long no word of the master: longer than a busy machine takes, and than one executable takes to follow another. */
+#define MASTER_SILENT_NS (5 * CLOCK_SEC)
 
 const char *
 health_name(enum health health)
@@ -174,6 +178,25 @@ gather_troubles(const struct health_slots *s, int64_t now, struct health_facts *
 			gather_trouble(&f->troubles[kind], &s->at[i], kind, now);
 }
 
+/* Who stands still cannot say so. Until it goes on, and notes it itself, it is told by those that hear nothing of it. */
+static void
+gather_silence(const struct health_slots *s, int64_t now, struct health_facts *f)
+{
+	const struct slot_view *master = slots_first(s, ROLE_MASTER);
+	struct health_trouble *to = &f->troubles[LABEL(trouble, STALL)];
+	int64_t beat;
+
+	if (master == NULL)
+		return;
+	beat = __atomic_load_n(&master->current->heartbeat_ns, __ATOMIC_RELAXED);
+	if (beat <= 0 || now - beat < MASTER_SILENT_NS)
+		return;
+	*to = (struct health_trouble){ .at_ns = now };
+	(void)text_copy(to->slot, sizeof(to->slot), master->label);
+	(void)snprintf(to->text, sizeof(to->text), "its loop stands still, for %.1f s by now",
+	    (double)(now - beat) / (double)CLOCK_SEC);
+}
+
 void
 health_gather(
     const struct board *b, const struct health_own *own, int64_t now, struct health_facts *f)
@@ -201,6 +224,7 @@ health_gather(
 	f->fetcher_ever_ready = f->fetcher_ready || own->fetcher_was_ready || b->all_ready_ns != 0;
 	gather_slots(&slots, f);
 	gather_troubles(&slots, now, f);
+	gather_silence(&slots, now, f);
 }
 
 static const struct health_reason rows[] = {

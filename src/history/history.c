@@ -128,12 +128,20 @@ history_close(struct history **hp)
 	mem_free(hp);
 }
 
+static bool
+history_rests(const struct history *h)
+{
+	return h->failures >= FAILURES_MAX && clock_mono() < h->asked_again_ns;
+}
+
+/* Of questions that wait together many fail at once: those that were asked before the store was left alone say nothing
+ * new, and would double a short rest to the longest in an instant. */
 static void
 history_failed(struct history *h, const char *why)
 {
 	uint32_t pause;
 
-	if (++h->failures < FAILURES_MAX)
+	if (history_rests(h) || ++h->failures < FAILURES_MAX)
 		return;
 	pause = backoff_next_ms(&h->pause);
 	h->asked_again_ns = clock_mono() + pause * CLOCK_MS;
@@ -172,7 +180,7 @@ static void
 history_expire(void *owner)
 {
 	struct history *h = owner;
-	struct history_answer late = { .error = E_STORE };
+	struct history_answer late = { .error = E_STORE, .late = true };
 	struct history_ticket *t;
 	history_hook *hook;
 
@@ -193,8 +201,8 @@ history_ask(struct history *h, const struct history_question *q, history_hook *h
 	struct history_ticket *t;
 	int r;
 
-	if (h->failures >= FAILURES_MAX && clock_mono() < h->asked_again_ns)
-		return E_OVERLOADED;
+	if (history_rests(h))
+		return E_CLOSED;
 	t = mem_alloc(sizeof(*t));
 	t->history = h;
 	t->question = *q;
@@ -232,6 +240,9 @@ history_done(struct history_ticket *t)
 		return;
 	}
 	ticket_leave(t);
+	/* Who reads looks at the same deadline, in whole milliseconds, and may be the first to see it. */
+	t->picking.answer.late =
+	    t->picking.answer.error != E_OK && clock_mono() + CLOCK_MS >= t->deadline_ns;
 	if (t->picking.answer.error == E_OK)
 		history_worked(h);
 	else

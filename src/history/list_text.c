@@ -26,27 +26,42 @@ escape_read(const char *at, char *out)
 	return at + 5;
 }
 
-void
+/* The element behind a quote; returns where its closing one stands, null where there is none. */
+static const char *
+element_read(const char *at, char out[ELEMENT_MAX])
+{
+	size_t len = 0;
+
+	for (; *at != '\0' && *at != '"' && len + 1 < ELEMENT_MAX; len++) {
+		if (*at == '\\')
+			at = escape_read(at + 1, &out[len]);
+		else
+			out[len] = *at++;
+	}
+	out[len] = '\0';
+	return *at == '"' ? at : NULL;
+}
+
+bool
 list_from_text(const char *json, char *out, size_t size)
 {
 	char element[ELEMENT_MAX];
-	size_t len;
-	int r = E_OK;
+	const char *at = json;
 
 	list_null(out);
 	if (json == NULL)
-		return;
+		return true;
 	list_empty(out);
-	for (const char *at = strchr(json, '"'); at != NULL && r == E_OK; at = strchr(at, '"')) {
-		len = 0;
-		for (at++; *at != '\0' && *at != '"' && len + 1 < sizeof(element); len++) {
-			if (*at == '\\')
-				at = escape_read(at + 1, &element[len]);
-			else
-				element[len] = *at++;
-		}
-		element[len] = '\0';
-		r = list_add(out, size, element);
-		at += *at != '\0';
-	}
+	if (strcmp(json, "[]") == 0)
+		return true;
+	if (*at != '[')
+		return false;
+	do {
+		at += 1 + strspn(at + 1, " ");
+		if (*at != '"' || (at = element_read(at + 1, element)) == NULL ||
+		    list_add(out, size, element) != E_OK)
+			return false;
+		at++;
+	} while (*at == ',');
+	return strcmp(at, "]") == 0;
 }

@@ -1,9 +1,12 @@
 /* list_text.h - lists as stores keep them, back into values. */
 #ifndef LIST_TEXT_H
 #define LIST_TEXT_H
+#include <stdbool.h>
 #include <stddef.h>
 
-/* A JSON array of texts into a LIST; null is null. Elements that do not fit are left out: they never were in it. */
-void	list_from_text(const char *json, char *out, size_t size);
+#include "err.h"
+
+/* A JSON array of texts into a LIST; null is null. False: it is none, or more than the list takes. */
+bool	list_from_text(const char *json, char *out, size_t size) MUST_CHECK;
 
 #endif /* LIST_TEXT_H */

@@ -2,13 +2,11 @@
  *
  * Each thread has a connection of its own, waited for by poll(2) with a deadline; a name server is waited for by
  * libpq itself, which is why this is no work for the loop. Statements are unnamed and stand alone, so that PgBouncer may give
- * each to another server connection; nothing but SELECT is asked. Whoever reads first and counts afterwards needs no
- * transaction: what goes between the two is missed.
+ * each to another server connection; nothing but SELECT is asked, thousands of rows of it by COPY. Whoever reads first and
+ * counts afterwards needs no transaction: what goes between the two is missed.
  */
-#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
-#include <libpq-fe.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -16,71 +14,12 @@
 
 #include "clock.h"
 #include "mem.h"
-#include "reading.h"
+#include "pg_reading.h"
 #include "text.h"
 
-#define SLICE_MS    50 /* after which a wait looks whether it is to end */
-#define COVERS_READ 5000
-#define ARGS	    9
-#define TYPE_BIGINT 20
-#define TYPE_TEXT   25
-#define SQL_MAX	    2048
-
-/* $1-$5 name the series, $6 and $7 are a range, $8 a call's received time or a length, $9 the limit. {T}, {F} and {A}
- * become an equation, or IS NULL, which an index knows better than IS NOT DISTINCT FROM. {S} leaves recordings out, whose
- * rows are then no call's. */
-#define BARS_OF                                                                                    \
-	" FROM bars WHERE part = 0 AND symbol = $1 AND {T} AND {F} AND {A} AND event BETWEEN $6 "  \
-	"AND $7 "
-#define TRADES_OF                                                                                  \
-	" FROM trades WHERE symbol = $1 AND {F} AND event BETWEEN $6 AND $7 AND received = $8 "
-#define UP   "ORDER BY event, received, journal_sequence LIMIT $9"
-#define DOWN "ORDER BY event DESC, received DESC, journal_sequence DESC LIMIT $9"
-
-static const char *const queries[QUERIES] = {
-	[QUERY_COVERS] =
-	    "SELECT start, \"end\", received, rows, source FROM coverage WHERE symbol = $1 AND "
-	    "what = $2 "
-	    "AND "
-	    "{T} AND {F} AND {A} AND {S} AND \"end\" >= $6 AND start <= $7 ORDER BY received DESC "
-	    "LIMIT $9",
-	[QUERY_VOID] =
-	    "SELECT a.received, b.received FROM bars a JOIN bars b ON b.part = 0 AND b.symbol = "
-	    "a.symbol AND b.timeframe = a.timeframe AND b.feed = a.feed AND b.adjustment = "
-	    "a.adjustment AND b.event = a.event AND b.received > a.received WHERE a.part = 0 AND "
-	    "a.adjustment <> 'raw' AND a.symbol = $1 AND a.received >= $6 AND a.event < $6 AND "
-	    "(a.open, a.high, a.low, a.close) IS DISTINCT FROM (b.open, b.high, b.low, b.close) "
-	    "AND "
-	    "NOT EXISTS (SELECT FROM bars c WHERE c.part = 0 AND c.symbol = a.symbol AND "
-	    "c.timeframe "
-	    "= a.timeframe AND c.feed = a.feed AND c.adjustment = a.adjustment AND c.event = "
-	    "a.event "
-	    "AND c.received > a.received AND c.received < b.received) ORDER BY b.received LIMIT $9",
-	[QUERY_HEADS] = "SELECT DISTINCT received" BARS_OF "ORDER BY received DESC LIMIT $9",
-	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF "AND received = $8",
-	[QUERY_BARS] = "SELECT " BAR_COLUMNS BARS_OF "AND received = $8 " UP,
-	[QUERY_BARS_DOWN] = "SELECT " BAR_COLUMNS BARS_OF "AND received = $8 " DOWN,
-	[QUERY_LATE] = "SELECT count(*)" BARS_OF "AND received >= event + $8",
-	[QUERY_VERSIONS] = "SELECT " BAR_COLUMNS BARS_OF "AND received >= event + $8 " UP,
-	[QUERY_VERSIONS_DOWN] =
-	    "SELECT " BAR_COLUMNS BARS_OF
-	    "AND received >= event + $8 ORDER BY event DESC, received, journal_sequence LIMIT $9",
-	[QUERY_COUNT_TRADES] = "SELECT count(*)" TRADES_OF,
-	[QUERY_TRADES] = "SELECT " TRADE_COLUMNS TRADES_OF UP,
-	[QUERY_TRADES_DOWN] = "SELECT " TRADE_COLUMNS TRADES_OF DOWN,
-};
+#define SLICE_MS 50 /* after which a wait looks whether it is to end */
 
 _Static_assert(SOURCE_REPLAY == 4, "as {S} has it");
-
-struct pg_reading {
-	struct reading base; /* first */
-	const atomic_bool *stopping;
-	char url[sizeof(((struct conf *)0)->postgres_url)];
-	int64_t connect_timeout_ms;
-	PGconn *conn;
-	PGresult *result;
-	int row; /* in hand */
-};
 
 static struct pg_reading *
 pg_of(struct reading *base)
@@ -88,7 +27,7 @@ pg_of(struct reading *base)
 	return (struct pg_reading *)base;
 }
 
-static int
+int
 pg_say(struct pg_reading *s, const char *why)
 {
 	(void)text_copy_n(s->base.why, sizeof(s->base.why), why, strcspn(why, "\n"));
@@ -170,74 +109,27 @@ pg_done(struct reading *base, int error)
 		pg_drop(pg_of(base));
 }
 
-/* The statement with what is null of this series written out. */
-static void
-pg_write(const struct history_question *q, const char *from, char out[SQL_MAX])
+int
+pg_wait_for_answer(struct pg_reading *s, bool to_write)
 {
-	const struct history_series *of = &q->series;
-	const struct {
-		const char *mark, *value, *equal, *null;
-	} marks[] = {
-		{ "{T}", of->timeframe, "timeframe = $3", "timeframe IS NULL" },
-		{ "{F}", of->feed, "feed = $4", "feed IS NULL" },
-		{ "{A}", of->adjustment, "adjustment = $5", "adjustment IS NULL" },
-		{ "{S}", q->is_market ? "yes" : "", "source <> 4", "true" },
-	};
-	size_t used = 0, len;
-	const char *put;
-
-	while (*from != '\0' && used + 64 < SQL_MAX) {
-		put = NULL;
-		for (size_t i = 0; *from == '{' && i < sizeof(marks) / sizeof(marks[0]); i++)
-			if (strncmp(from, marks[i].mark, 3) == 0)
-				put = marks[i].value[0] != '\0' ? marks[i].equal : marks[i].null;
-		if (put == NULL) {
-			out[used++] = *from++;
-			continue;
-		}
-		len = strlen(put);
-		memcpy(out + used, put, len);
-		used += len;
-		from += 3;
-	}
-	out[used] = '\0';
-}
-
-static int
-pg_send(struct pg_reading *s, enum query which, const int64_t args[3], uint64_t limit)
-{
-	static const Oid types[ARGS] = { TYPE_TEXT, TYPE_BIGINT, TYPE_TEXT, TYPE_TEXT, TYPE_TEXT,
-		TYPE_BIGINT, TYPE_BIGINT, TYPE_BIGINT, TYPE_BIGINT };
-	static const int formats[ARGS] = { 0, 1, 0, 0, 0, 1, 1, 1, 1 };
-	const struct history_series *of = &s->base.in_hand->question.series;
-	const uint64_t numbers[5] = { htobe64(of->what), htobe64((uint64_t)args[0]),
-		htobe64((uint64_t)args[1]), htobe64((uint64_t)args[2]), htobe64(limit) };
-	const char *values[ARGS] = { of->symbol, (const char *)&numbers[0], of->timeframe, of->feed,
-		of->adjustment, (const char *)&numbers[1], (const char *)&numbers[2],
-		(const char *)&numbers[3], limit > 0 ? (const char *)&numbers[4] : NULL };
-	static const int lengths[ARGS] = { 0, 8, 0, 0, 0, 8, 8, 8, 8 };
-	char sql[SQL_MAX];
-
-	pg_write(&s->base.in_hand->question, queries[which], sql);
-	if (PQsendQueryParams(s->conn, sql, ARGS, types, values, lengths, formats, 1) == 1)
+	if (!atomic_load(&s->base.in_hand->gone) &&
+	    pg_wait(s, (short)(POLLIN | (to_write ? POLLOUT : 0)), s->base.in_hand->deadline_ns) ==
+		E_OK)
 		return E_OK;
-	return pg_say(s, PQerrorMessage(s->conn));
+	return pg_say(s, "it did not answer in time");
 }
 
-/* The one result of the statement; every other is awaited, so that the connection is at rest. */
-static int
-pg_receive(struct pg_reading *s)
+/* Every other result is awaited as well, so that the connection is at rest. */
+int
+pg_receive(struct pg_reading *s, ExecStatusType wanted)
 {
-	int64_t until = s->base.in_hand->deadline_ns;
 	int flushed = PQflush(s->conn);
 	PGresult *next;
 
 	for (;;) {
 		while (flushed == 1 || PQisBusy(s->conn)) {
-			if (atomic_load(&s->base.in_hand->gone) ||
-			    pg_wait(s, (short)(POLLIN | (flushed == 1 ? POLLOUT : 0)), until) !=
-				E_OK)
-				return pg_say(s, "it did not answer in time");
+			if (pg_wait_for_answer(s, flushed == 1) != E_OK)
+				return E_STORE;
 			if (PQconsumeInput(s->conn) == 0 || (flushed = PQflush(s->conn)) < 0)
 				return pg_say(s, PQerrorMessage(s->conn));
 		}
@@ -245,72 +137,108 @@ pg_receive(struct pg_reading *s)
 			break;
 		PQclear(s->result);
 		s->result = next;
+		if (PQresultStatus(next) == PGRES_COPY_OUT)
+			break; /* its rows come before any other result */
 	}
-	if (s->result != NULL && PQresultStatus(s->result) == PGRES_TUPLES_OK)
+	if (s->result != NULL && PQresultStatus(s->result) == wanted)
 		return E_OK;
 	return pg_say(
 	    s, s->result != NULL ? PQresultErrorMessage(s->result) : PQerrorMessage(s->conn));
+}
+
+/* The row of the result, into the hand. */
+static void
+pg_take(struct pg_reading *s, int row)
+{
+	int columns = PQnfields(s->result);
+
+	s->cell_count = columns < PG_CELLS ? columns : PG_CELLS;
+	for (int i = 0; i < s->cell_count; i++) {
+		s->cells[i].at = PQgetvalue(s->result, row, i);
+		s->cells[i].len =
+		    PQgetisnull(s->result, row, i) ? -1 : PQgetlength(s->result, row, i);
+		s->cells[i].ended = true;
+	}
 }
 
 static int
 pg_each(struct reading *base, enum query which, int64_t from, int64_t to, int64_t last,
     uint64_t limit, reading_row *row, void *owner)
 {
-	const int64_t args[3] = { from, to, last };
+	const struct pg_question asked = { which, { from, to, last }, limit };
 	struct pg_reading *s = pg_of(base);
 	int r;
 
-	if (which == QUERY_COVERS)
-		limit = COVERS_READ;
-	if ((r = pg_send(s, which, args, limit)) != E_OK || (r = pg_receive(s)) != E_OK)
+	if ((r = pg_send(s, &asked)) != E_OK)
 		return r;
-	for (s->row = 0; s->row < PQntuples(s->result); s->row++)
-		if (!row(base, owner))
-			break;
+	if (pg_is_streamed(which)) {
+		r = pg_stream(s, row, owner);
+	} else if ((r = pg_receive(s, PGRES_TUPLES_OK)) == E_OK) {
+		for (int i = 0; i < PQntuples(s->result); i++) {
+			pg_take(s, i);
+			if (!row(base, owner))
+				break;
+		}
+	}
 	PQclear(s->result);
 	s->result = NULL;
-	return E_OK;
+	return r;
+}
+
+/* Null where it is null, or not there. */
+static struct pg_cell *
+cell_of(struct reading *base, int column)
+{
+	struct pg_reading *s = pg_of(base);
+
+	return column < s->cell_count && s->cells[column].len >= 0 ? &s->cells[column] : NULL;
 }
 
 /* A bigint, or a boolean. */
 static int64_t
 pg_integer(struct reading *base, int column)
 {
-	const struct pg_reading *s = pg_of(base);
-	const char *cell = PQgetvalue(s->result, s->row, column);
+	const struct pg_cell *cell = cell_of(base, column);
 	uint64_t bits;
 
-	if (PQgetisnull(s->result, s->row, column))
+	if (cell == NULL)
 		return 0;
-	if (PQgetlength(s->result, s->row, column) != sizeof(bits))
-		return cell[0] != 0;
-	memcpy(&bits, cell, sizeof(bits));
+	if (cell->len != sizeof(bits))
+		return cell->len > 0 && cell->at[0] != 0;
+	memcpy(&bits, cell->at, sizeof(bits));
 	return (int64_t)be64toh(bits);
 }
 
 static double
 pg_number(struct reading *base, int column)
 {
-	const struct pg_reading *s = pg_of(base);
+	const struct pg_cell *cell = cell_of(base, column);
 	uint64_t bits;
 	double v;
 
-	if (PQgetisnull(s->result, s->row, column) ||
-	    PQgetlength(s->result, s->row, column) != sizeof(bits))
+	if (cell == NULL || cell->len != sizeof(bits))
 		return NAN;
-	memcpy(&bits, PQgetvalue(s->result, s->row, column), sizeof(bits));
+	memcpy(&bits, cell->at, sizeof(bits));
 	bits = be64toh(bits);
 	memcpy(&v, &bits, sizeof(v));
 	return v;
 }
 
+/* A cell of a stream has no end of its own: it moves over its length, which was read. */
 static const char *
 pg_text(struct reading *base, int column)
 {
-	const struct pg_reading *s = pg_of(base);
+	struct pg_cell *cell = cell_of(base, column);
 
-	return PQgetisnull(s->result, s->row, column) ? NULL
-						      : PQgetvalue(s->result, s->row, column);
+	if (cell == NULL)
+		return NULL;
+	if (!cell->ended) {
+		memmove(cell->at - 1, cell->at, (size_t)cell->len);
+		cell->at--;
+		cell->at[cell->len] = '\0';
+		cell->ended = true;
+	}
+	return cell->at;
 }
 
 static const struct reading_kind pg_reading_kind = {

@@ -1,6 +1,7 @@
 /* reading.c - one answer out of a store: coverage first, then the rows of the calls that answer. */
 #include "reading.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,13 @@ query_number(
 	return s->kind->each(s, which, from, to, last, 0, take_number, out);
 }
 
+/* Crypto has several rows an instant, of several venues: which follows which cannot be told. */
+static bool
+question_has_versions(const struct history_question *q)
+{
+	return q->series.what == COVERED_BARS && q->series.asset != ASSET_CRYPTO;
+}
+
 /*
  * Coverage
  */
@@ -54,6 +62,7 @@ take_void(struct reading *s, void *owner)
 struct covering {
 	struct spans *spans;
 	int64_t void_before;
+	unsigned calls;
 };
 
 static bool
@@ -67,7 +76,7 @@ take_cover(struct reading *s, void *owner)
 		.source = (uint64_t)s->kind->integer(s, 4) };
 
 	spans_add(c->spans, &cover, cover_trusted(question_of(s), &cover, c->void_before));
-	return !spans_are_whole(c->spans);
+	return ++c->calls < 2 || !spans_are_whole(c->spans);
 }
 
 static int
@@ -80,8 +89,10 @@ read_spans(struct reading *s, struct picking *p)
 	    (r = s->kind->each(s, QUERY_VOID, midnight_before(p->question->now_ns), 0, 0, 0,
 		 take_void, &c.void_before)) != E_OK)
 		return r;
-	return s->kind->each(
+	r = s->kind->each(
 	    s, QUERY_COVERS, p->spans.start, p->spans.end, 0, COVERS_MAX, take_cover, &c);
+	s->sole = c.calls == 1 && question_has_versions(p->question);
+	return r;
 }
 
 static bool
@@ -112,6 +123,17 @@ read_heads(struct reading *s, struct picking *p)
 /*
  * Rows
  */
+/* No JSON has an infinite number: it came otherwise. */
+static double
+cell_number(struct reading *s, int column)
+{
+	double v = s->kind->number(s, column);
+
+	if (isinf(v))
+		s->damaged = true;
+	return v;
+}
+
 static void
 read_bar(struct reading *s, struct bar *b)
 {
@@ -123,13 +145,13 @@ read_bar(struct reading *s, struct bar *b)
 		.event = k->integer(s, 0),
 		.received = k->integer(s, 1),
 		.source = (uint64_t)k->integer(s, 2),
-		.open = k->number(s, 3),
-		.high = k->number(s, 4),
-		.low = k->number(s, 5),
-		.close = k->number(s, 6),
-		.volume = k->number(s, 7),
-		.trade_count = k->number(s, 8),
-		.vwap = k->number(s, 9) };
+		.open = cell_number(s, 3),
+		.high = cell_number(s, 4),
+		.low = cell_number(s, 5),
+		.close = cell_number(s, 6),
+		.volume = cell_number(s, 7),
+		.trade_count = cell_number(s, 8),
+		.vwap = cell_number(s, 9) };
 	memcpy(b->symbol, of->symbol, sizeof(b->symbol));
 	memcpy(b->feed, of->feed, sizeof(b->feed));
 	memcpy(b->timeframe, of->timeframe, sizeof(b->timeframe));
@@ -141,7 +163,8 @@ cell_text(struct reading *s, int column, char *out, size_t size)
 {
 	const char *text = s->kind->text(s, column);
 
-	(void)text_copy(out, size, text != NULL ? text : "");
+	if (text_copy(out, size, text != NULL ? text : "") != E_OK)
+		s->damaged = true;
 }
 
 static void
@@ -154,14 +177,15 @@ read_trade(struct reading *s, struct trade *t)
 		.event = k->integer(s, 0),
 		.received = k->integer(s, 1),
 		.source = (uint64_t)k->integer(s, 2),
-		.price = k->number(s, 3),
-		.size = k->number(s, 4),
+		.price = cell_number(s, 3),
+		.size = cell_number(s, 4),
 		.has_id = k->integer(s, 8) != 0,
 		.trade_id = (uint64_t)k->integer(s, 9) };
 	memcpy(t->symbol, of->symbol, sizeof(t->symbol));
 	memcpy(t->feed, of->feed, sizeof(t->feed));
 	cell_text(s, 5, t->exchange, sizeof(t->exchange));
-	list_from_text(k->text(s, 6), t->conditions, sizeof(t->conditions));
+	if (!list_from_text(k->text(s, 6), t->conditions, sizeof(t->conditions)))
+		s->damaged = true;
 	cell_text(s, 7, t->tape, sizeof(t->tape));
 	cell_text(s, 10, t->taker_side, sizeof(t->taker_side));
 	cell_text(s, 11, t->update, sizeof(t->update));
@@ -169,10 +193,12 @@ read_trade(struct reading *s, struct trade *t)
 
 struct taking {
 	struct picking *picking;
+	int64_t call;	   /* received: rows of others are none of the answer */
 	bool more;	   /* the answer takes further rows */
 	int64_t from;	   /* of this span, rows of which are read from here on */
 	uint64_t of_range; /* rows of this span that lie in its call's own range */
 	bool to_the_end;   /* and those are all that are there of the span */
+	bool damaged;	   /* one of the span's is: its call does not answer */
 };
 
 static bool
@@ -182,10 +208,19 @@ take_row(struct reading *s, void *owner)
 	struct history_row *row = picking_room(t->picking);
 
 	row->versions = 1;
+	s->damaged = false;
 	if (question_of(s)->series.what == COVERED_BARS)
 		read_bar(s, &row->v.bar);
 	else
 		read_trade(s, &row->v.trade);
+	if (s->sole && row->v.bar.received != t->call) {
+		s->sole = false;
+		return false;
+	}
+	if (s->damaged) {
+		t->damaged = true;
+		return false;
+	}
 	t->of_range++;
 	t->more = picking_row(t->picking, row);
 	return t->more;
@@ -203,22 +238,40 @@ rows_wanted(const struct picking *p)
 	return q->limit - p->answer.count + q->skip - p->skipped + 1;
 }
 
-/* Rows of one span. */
+static enum query
+rows_query(const struct reading *s)
+{
+	const struct history_question *q = question_of(s);
+
+	if (s->sole)
+		return q->descending ? QUERY_ALL_BARS_DOWN : QUERY_ALL_BARS;
+	if (q->series.what == COVERED_BARS)
+		return q->descending ? QUERY_BARS_DOWN : QUERY_BARS;
+	return q->descending ? QUERY_TRADES_DOWN : QUERY_TRADES;
+}
+
+/* Where one call alone speaks of the range, rows of all calls are read: when none is of another, no row has versions,
+ * and nobody needs to look for them. When there is one, those of the call are read after all. */
 static int
 read_rows(struct reading *s, const struct span *span, struct taking *t)
 {
-	const struct history_question *q = question_of(s);
-	bool bars = q->series.what == COVERED_BARS;
-	enum query which = bars		   ? (q->descending ? QUERY_BARS_DOWN : QUERY_BARS)
-			   : q->descending ? QUERY_TRADES_DOWN
-					   : QUERY_TRADES;
-	int64_t from = t->picking->spans.start;
-	uint64_t wanted = rows_wanted(t->picking);
+	struct picking *p = t->picking;
+	const struct history_answer before = p->answer;
+	uint64_t wanted = rows_wanted(p), skipped = p->skipped;
+	bool sole = s->sole;
 	int r;
 
-	t->from = span->start > from ? span->start : from;
+	t->from = span->start > p->spans.start ? span->start : p->spans.start;
+	t->call = span->of.received;
 	t->of_range = 0;
-	r = s->kind->each(s, which, t->from, span->end, span->of.received, wanted, take_row, t);
+	t->damaged = false;
+	r = s->kind->each(s, rows_query(s), t->from, span->end, t->call, wanted, take_row, t);
+	if (r == E_OK && sole && !s->sole) {
+		p->answer.count = before.count;
+		p->answer.full = before.full;
+		p->skipped = skipped;
+		return read_rows(s, span, t);
+	}
 	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
 	return r;
 }
@@ -269,7 +322,9 @@ call_is_whole(struct reading *s, struct known *known, const struct span *span,
 	int64_t rows = 0;
 	int r;
 
-	*whole = true;
+	*whole = !t->damaged;
+	if (t->damaged)
+		return E_OK;
 	for (unsigned i = 0; i < known->count && i < CALLS_KNOWN; i++)
 		if (memcmp(&known->of[i], c, sizeof(*c)) == 0)
 			return E_OK;
@@ -354,7 +409,6 @@ take_version(struct reading *s, void *owner)
 	return true;
 }
 
-/* Crypto has several rows an instant, of several venues: which follows which cannot be told. */
 static int
 read_versions(struct reading *s, struct picking *p)
 {
@@ -364,7 +418,7 @@ read_versions(struct reading *s, struct picking *p)
 	int64_t length = timeframe_ns(q->series.timeframe), low, high, rows = 0;
 	int r;
 
-	if (q->series.what != COVERED_BARS || q->series.asset == ASSET_CRYPTO || a->count == 0)
+	if (!question_has_versions(q) || s->sole || a->count == 0)
 		return E_OK;
 	low = a->rows[q->descending ? a->count - 1 : 0].v.bar.event;
 	high = a->rows[q->descending ? 0 : a->count - 1].v.bar.event;
@@ -386,6 +440,7 @@ reading_answer(struct reading *s, struct history_ticket *t)
 	int r;
 
 	s->in_hand = t;
+	s->sole = false;
 	s->why[0] = '\0';
 	if ((r = s->kind->open(s)) == E_OK && (r = read_spans(s, p)) == E_OK &&
 	    question_is_ambiguous(p->question))

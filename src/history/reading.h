@@ -13,6 +13,8 @@ enum query {
 	QUERY_COUNT_BARS,	/* how many of the call `last` */
 	QUERY_BARS,		/* those of the call `last` */
 	QUERY_BARS_DOWN,	/* the same from the end on */
+	QUERY_ALL_BARS,		/* of whatever call, by time and call */
+	QUERY_ALL_BARS_DOWN,
 	QUERY_LATE,		/* how many bars were received at least `last` behind their begin */
 	QUERY_VERSIONS,		/* those, by time and call */
 	QUERY_VERSIONS_DOWN,	/* later first, of one instant by call */
@@ -46,6 +48,8 @@ struct reading_kind {
 struct reading {		/* embedded, first, by what a kind reads with */
 	const struct reading_kind *kind;
 	struct history_ticket	*in_hand;
+	bool			 sole;		/* one call alone speaks of the range, and no row of another was seen */
+	bool			 damaged;	/* the row in hand holds what nobody sent */
 	char			 why[HISTORY_WHY];
 };
 

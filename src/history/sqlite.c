@@ -54,6 +54,8 @@ static const char *const queries[QUERIES] = {
 	[QUERY_COUNT_BARS] = "SELECT count(*)" BARS_OF OF_CALL,
 	[QUERY_BARS] = BAR_FIELDS BARS_OF OF_CALL_IN_ORDER UP,
 	[QUERY_BARS_DOWN] = BAR_FIELDS BARS_OF OF_CALL_IN_ORDER DOWN,
+	[QUERY_ALL_BARS] = BAR_FIELDS BARS_OF "ORDER BY event, received",
+	[QUERY_ALL_BARS_DOWN] = BAR_FIELDS BARS_OF "ORDER BY event DESC, received DESC",
 	/* The states of an interval that still ran are none. */
 	[QUERY_LATE] = "SELECT count(*)" BARS_OF "AND received >= event + ?8",
 	[QUERY_VERSIONS] = BAR_FIELDS BARS_OF "AND received >= event + ?8 " UP,

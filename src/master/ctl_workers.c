@@ -112,14 +112,14 @@ put_history(struct json *j, const struct slot *s, int64_t now)
 static void
 put_http(struct json *j, const struct slot *s)
 {
-	uint64_t buckets[METRIC_BUCKETS] = { 0 };
+	uint64_t buckets[METRIC_BUCKETS_MAX] = { 0 };
 
 	json_u64(j, "requests_total", ctl_slot_sum(s, M_HTTP_REQUESTS));
 	metric_buckets_add(s->page, M_HTTP_DURATION, buckets);
 	if (s->twin != NULL)
 		metric_buckets_add(s->twin->page, M_HTTP_DURATION, buckets);
 	json_array_open(j, "duration_buckets");
-	for (size_t i = 0; i < METRIC_BUCKETS; i++)
+	for (size_t i = 0; i < metric_bucket_count(M_HTTP_DURATION); i++)
 		json_u64(j, NULL, buckets[i]);
 	json_array_close(j);
 	json_u64(j, "in_flight", ctl_slot_sum(s, M_HTTP_IN_FLIGHT));
@@ -178,8 +178,8 @@ ctl_workers(struct ctl_answer *a, const struct ctl_request *q)
 	json_f64(j, "monotonic_seconds", (double)(clock_mono() / 1000) / 1e6);
 	json_i64(j, "master_pid", (int64_t)getpid());
 	json_array_open(j, "bucket_seconds"); /* upper bounds; the last bucket has none */
-	for (unsigned i = 0; i < METRIC_BUCKETS - 1; i++)
-		json_f64(j, NULL, (double)metric_bucket_ns(i) / 1e9);
+	for (unsigned i = 0; i < metric_bucket_count(M_HTTP_DURATION) - 1; i++)
+		json_f64(j, NULL, (double)metric_bucket_bound(M_HTTP_DURATION, i) / 1e9);
 	json_array_close(j);
 	json_array_open(j, "workers");
 	for (size_t i = 0; i < m->slot_count; i++)

@@ -53,6 +53,8 @@ board_layout(void)
 		hash = layout_number(hash, row->set1);
 		hash = layout_number(hash, row->set2);
 		hash = layout_number(hash, row->offset);
+		for (unsigned b = 0; row->bounds != NULL && b < row->bounds->count; b++)
+			hash = layout_number(hash, (uint64_t)row->bounds->at[b]);
 	}
 	return hash;
 }

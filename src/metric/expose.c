@@ -43,7 +43,7 @@ struct expose {
 	size_t count;
 	struct slot_view *views;
 	struct cells cells;
-	struct text bounds[METRIC_BUCKETS]; /* le="0.0001"} */
+	struct text bounds[METRIC_BUCKETS_MAX]; /* of the metric in hand: le="0.0001"} */
 	size_t name_len;
 	char name[96];
 	bool headed; /* HELP and TYPE are written */
@@ -119,16 +119,6 @@ put_number(char *at, const struct metric_row *row, enum metric_unit unit, uint64
 	if (row->kind == METRIC_COUNTER || (int64_t)v >= 0)
 		return put_digits(at, v);
 	return put_fixed(at, (int64_t)v, 0, 1);
-}
-
-const char *
-metric_kind_name(enum metric_kind kind)
-{
-	static const char *const texts[] = { [METRIC_COUNTER] = "counter",
-		[METRIC_GAUGE] = "gauge",
-		[METRIC_HISTOGRAM] = "histogram" };
-
-	return texts[kind];
 }
 
 static bool
@@ -225,7 +215,7 @@ expose_single(struct expose *e, const struct shown *s, const char *suffix,
 
 static void
 expose_histogram(
-    struct expose *e, const struct shown *s, unsigned l1, const uint64_t cells[HISTOGRAM_CELLS])
+    struct expose *e, const struct shown *s, unsigned l1, const uint64_t cells[HISTOGRAM_CELLS_MAX])
 {
 	char head[LINE_ROOM], *at;
 	struct text labels;
@@ -235,7 +225,7 @@ expose_histogram(
 	labels_of(&labels, e->row, l1, 0);
 	expose_head(e);
 	len = (size_t)(put_series(head, e, s, "_bucket", &labels) - head);
-	for (unsigned b = 0; b < METRIC_BUCKETS; b++) {
+	for (unsigned b = 0; b < e->row->buckets; b++) {
 		below += cells[b];
 		if ((at = line_begin(e)) == NULL)
 			return;
@@ -243,7 +233,7 @@ expose_histogram(
 		at = put(at, e->bounds[b].at, e->bounds[b].len);
 		line_end(e, put_digits(at, below));
 	}
-	expose_single(e, s, "_sum", &labels, e->row->unit, cells[METRIC_BUCKETS]);
+	expose_single(e, s, "_sum", &labels, e->row->unit, cells[e->row->buckets]);
 	expose_single(e, s, "_count", &labels, UNIT_ONE, below);
 }
 
@@ -312,20 +302,19 @@ static void
 expose_histograms(struct expose *e, struct shown *s)
 {
 	const struct metric_row *row = e->row;
-	size_t first = row->offset, end = first + (size_t)row->count1 * HISTOGRAM_CELLS;
-	uint64_t cells[HISTOGRAM_CELLS], count;
-	size_t cell = first;
+	size_t first = row->offset, end = first + row->count1 * row->step, cell = first;
+	uint64_t cells[HISTOGRAM_CELLS_MAX], count;
 
 	while ((cell = shown_seek(e, s, cell, end)) < end) {
-		cell -= (cell - first) % HISTOGRAM_CELLS;
+		cell -= (cell - first) % row->step;
 		count = 0;
-		for (size_t i = 0; i < HISTOGRAM_CELLS; i++) {
+		for (size_t i = 0; i < row->step; i++) {
 			cells[i] = shown_cell(e, s, cell + i);
-			count += i < METRIC_BUCKETS ? cells[i] : 0;
+			count += i < row->buckets ? cells[i] : 0;
 		}
 		if (count > 0)
-			expose_histogram(e, s, (unsigned)((cell - first) / HISTOGRAM_CELLS), cells);
-		cell += HISTOGRAM_CELLS;
+			expose_histogram(e, s, (unsigned)((cell - first) / row->step), cells);
+		cell += row->step;
 	}
 }
 
@@ -383,6 +372,28 @@ row_is_of(const struct metric_row *row, enum role role)
 	return (row->roles & (unsigned)role) != 0;
 }
 
+/* The bounds of the metric in hand, spelled once for all its series. OpenMetrics has one spelling only: 1.0. */
+static void
+expose_bounds(struct expose *e)
+{
+	const struct bounds *bounds = e->row->bounds;
+	double one = e->row->unit == UNIT_NANO ? 1e9 : 1;
+	char bound[DECIMAL_TEXT + 2], *at;
+
+	for (unsigned b = 0; b < e->row->buckets; b++) {
+		at = PUT_TEXT(e->bounds[b].at, ",le=\"");
+		if (b < bounds->count) {
+			decimal_format((double)bounds->at[b] / one, bound);
+			if (e->is_open && strchr(bound, '.') == NULL)
+				(void)strcat(bound, ".0");
+			at = put(at, bound, strlen(bound));
+		} else {
+			at = PUT_TEXT(at, "+Inf");
+		}
+		e->bounds[b].len = (size_t)(PUT_TEXT(at, "\"} ") - e->bounds[b].at);
+	}
+}
+
 static void
 expose_metric(struct expose *e, enum metric m)
 {
@@ -393,6 +404,8 @@ expose_metric(struct expose *e, enum metric m)
 	e->row = row;
 	e->name_len = (size_t)(end - e->name);
 	e->headed = false;
+	if (row->bounds != NULL)
+		expose_bounds(e);
 	for (size_t i = 0; i < e->count && e->error == E_OK; i++) {
 		struct shown *s = &e->shown[i];
 
@@ -426,23 +439,11 @@ expose_read(struct expose *e, struct shown *s, const struct slot_view *v)
 static void
 expose_open(struct expose *e, const struct board *board)
 {
-	char bound[DECIMAL_TEXT + 2] = "+Inf", *at;
-
 	e->views = mem_array(BOARD_SLOTS, sizeof(*e->views));
 	e->count = board_view(board, e->views);
 	e->shown = mem_array(e->count, sizeof(*e->shown));
 	for (size_t i = 0; i < e->count; i++)
 		expose_read(e, &e->shown[i], &e->views[i]);
-	for (unsigned b = METRIC_BUCKETS; b-- > 0;) {
-		at = PUT_TEXT(e->bounds[b].at, ",le=\"");
-		at = put(at, bound, strlen(bound));
-		e->bounds[b].len = (size_t)(PUT_TEXT(at, "\"} ") - e->bounds[b].at);
-		if (b == 0)
-			break;
-		decimal_format((double)metric_bucket_ns(b - 1) / 1e9, bound);
-		if (e->is_open && strchr(bound, '.') == NULL)
-			(void)strcat(bound, ".0"); /* one spelling only */
-	}
 }
 
 static void

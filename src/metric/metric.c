@@ -14,32 +14,68 @@
 #include "metric_room.h"
 #include "text.h"
 
-#define CELLS_COUNTER(one, two)	  ((one) * (two))
-#define CELLS_GAUGE(one, two)	  ((one) * (two))
-#define CELLS_HISTOGRAM(one, two) ((one)*HISTOGRAM_CELLS)
+/* clang-format off */
+#define BOUNDS(set, unit_, help_, ...) static const int64_t bounds_##set[] = { __VA_ARGS__ };
+#include "tables/bounds.def"
+
+static const struct bounds bounds_rows[] = {
+#define BOUNDS(set, unit_, help_, ...) [BOUNDS_##set] = { \
+	.name = #set, .help = (help_), .at = bounds_##set, \
+	.count = sizeof(bounds_##set) / sizeof(bounds_##set[0]), .unit = UNIT_##unit_ },
+#include "tables/bounds.def"
+};
+
+enum {
+#define BOUNDS(set, unit_, help_, ...) \
+	BUCKETS_##set = sizeof(bounds_##set) / sizeof(bounds_##set[0]) + 1, UNIT_OF_##set = UNIT_##unit_,
+#include "tables/bounds.def"
+};
+
+#define BOUNDS(set, unit_, help_, ...) \
+	_Static_assert((int)BUCKETS_##set <= METRIC_BUCKETS_MAX, "bounds.def: too many bounds: " #set);
+#include "tables/bounds.def"
 
 struct metric_layout {
-#define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
-	uint64_t NAME[CELLS_##kind(LABEL_##label1##_COUNT, LABEL_##label2##_COUNT)];
+#define METRIC(NAME, name, kind, unit, label1, label2, roles, help) \
+	uint64_t NAME[LABEL_##label1##_COUNT * LABEL_##label2##_COUNT];
+#define HISTOGRAM(NAME, name, bounds, label, roles, help) \
+	uint64_t NAME[LABEL_##label##_COUNT * (BUCKETS_##bounds + 1)];
 #include "tables/metrics.def"
 };
 _Static_assert(sizeof(struct metric_layout) <= METRIC_CELLS * sizeof(uint64_t),
     "the tables need more cells than a page has: raise METRIC_CELLS");
 
 static const struct metric_row metric_rows[] = {
-/* clang-format off */
 #define METRIC(NAME, name_, kind_, unit_, label1, label2, roles_, help_) [M_##NAME] = { \
 	.name = #name_, .help = (help_), .kind = METRIC_##kind_, .unit = UNIT_##unit_, \
 	.set1 = LABELS_##label1, .set2 = LABELS_##label2, \
-	.count1 = LABEL_##label1##_COUNT, .count2 = LABEL_##label2##_COUNT, \
+	.count1 = LABEL_##label1##_COUNT, .count2 = LABEL_##label2##_COUNT, .step = LABEL_##label2##_COUNT, \
+	.roles = (unsigned)(roles_), .offset = offsetof(struct metric_layout, NAME) / sizeof(uint64_t) },
+#define HISTOGRAM(NAME, name_, bounds_, label, roles_, help_) [M_##NAME] = { \
+	.name = #name_, .help = (help_), .kind = METRIC_HISTOGRAM, .unit = (enum metric_unit)UNIT_OF_##bounds_, \
+	.set1 = LABELS_##label, .set2 = LABELS_none, \
+	.count1 = LABEL_##label##_COUNT, .count2 = 1, .step = BUCKETS_##bounds_ + 1, \
+	.bounds = &bounds_rows[BOUNDS_##bounds_], .buckets = BUCKETS_##bounds_, \
 	.roles = (unsigned)(roles_), .offset = offsetof(struct metric_layout, NAME) / sizeof(uint64_t) },
 #include "tables/metrics.def"
-	/* clang-format on */
 };
+/* clang-format on */
 
-/* 1, 2.5 and 5 of each power of ten: an answer from memory takes some 50 us, an upstream gives up at seconds. */
-static const int64_t metric_bounds_us[METRIC_BUCKETS - 1] = { 100, 250, 500, 1000, 2500, 5000,
-	10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000 };
+const char *
+metric_kind_name(enum metric_kind kind)
+{
+	static const char *const texts[] = { [METRIC_COUNTER] = "counter",
+		[METRIC_GAUGE] = "gauge",
+		[METRIC_HISTOGRAM] = "histogram" };
+
+	return texts[kind];
+}
+
+const struct bounds *
+metric_bounds(enum bounds_set set)
+{
+	return &bounds_rows[set];
+}
 
 const struct metric_row *
 metric_row(enum metric m)
@@ -49,10 +85,32 @@ metric_row(enum metric m)
 	return &metric_rows[m];
 }
 
-int64_t
-metric_bucket_ns(unsigned bucket)
+static const struct metric_row *
+histogram_row(enum metric m)
 {
-	return bucket < METRIC_BUCKETS - 1 ? metric_bounds_us[bucket] * 1000 : INT64_MAX;
+	const struct metric_row *row = metric_row(m);
+
+	if (row->bounds == NULL)
+		panic("metric %s: only histograms have buckets", row->name);
+	return row;
+}
+
+unsigned
+metric_bucket_count(enum metric m)
+{
+	return histogram_row(m)->buckets;
+}
+
+static int64_t
+bound_of(const struct bounds *b, unsigned bucket)
+{
+	return bucket < b->count ? b->at[bucket] : INT64_MAX;
+}
+
+int64_t
+metric_bucket_bound(enum metric m, unsigned bucket)
+{
+	return bound_of(histogram_row(m)->bounds, bucket);
 }
 
 uint64_t
@@ -78,9 +136,7 @@ metric_cell_of(const struct metric_row *row, unsigned l1, unsigned l2)
 {
 	if (l1 >= row->count1 || l2 >= row->count2)
 		panic("metric %s: no labels %u, %u", row->name, l1, l2);
-	if (row->kind == METRIC_HISTOGRAM)
-		return row->offset + (size_t)l1 * HISTOGRAM_CELLS;
-	return row->offset + (size_t)l1 * row->count2 + l2;
+	return row->offset + l1 * row->step + l2;
 }
 
 static void
@@ -114,28 +170,26 @@ metric_set(struct stats *s, enum metric m, unsigned l1, unsigned l2, uint64_t v)
 }
 
 void
-metric_observe(struct stats *s, enum metric m, unsigned l1, int64_t ns)
+metric_observe(struct stats *s, enum metric m, unsigned l1, int64_t value)
 {
-	metric_observe_many(s, m, l1, ns, 1);
+	metric_observe_many(s, m, l1, value, 1);
 }
 
 void
-metric_observe_many(struct stats *s, enum metric m, unsigned l1, int64_t ns, uint64_t times)
+metric_observe_many(struct stats *s, enum metric m, unsigned l1, int64_t value, uint64_t times)
 {
-	const struct metric_row *row = metric_row(m);
+	const struct metric_row *row = histogram_row(m);
 	size_t cell = metric_cell_of(row, l1, 0);
 	unsigned bucket = 0;
 
-	if (row->kind != METRIC_HISTOGRAM)
-		panic("metric %s: only histograms are observed", row->name);
 	if (s->mine == NULL)
 		return;
-	if (ns < 0)
-		ns = 0;
-	while (ns > metric_bucket_ns(bucket))
+	if (value < 0)
+		value = 0;
+	while (value > bound_of(row->bounds, bucket))
 		bucket++;
 	cell_add(s->mine, cell + bucket, times);
-	cell_add(s->mine, cell + METRIC_BUCKETS, (uint64_t)ns * times);
+	cell_add(s->mine, cell + row->buckets, (uint64_t)value * times);
 }
 
 uint64_t
@@ -147,7 +201,7 @@ metric_read(const struct slot_page *page, enum metric m, unsigned l1, unsigned l
 
 	if (row->kind != METRIC_HISTOGRAM)
 		return metric_cell(page, cell);
-	for (unsigned b = 0; b < METRIC_BUCKETS; b++)
+	for (unsigned b = 0; b < row->buckets; b++)
 		sum += metric_cell(page, cell + b);
 	return sum;
 }
@@ -166,30 +220,27 @@ metric_sum(const struct board *board, enum metric m)
 	return sum;
 }
 
-/* The cells of a metric lie side by side; those of a histogram end with its sum of nanoseconds. */
+/* The cells of a metric lie side by side; those of a histogram end with its sum. */
 uint64_t
 metric_total(const struct slot_page *page, enum metric m)
 {
 	const struct metric_row *row = metric_row(m);
-	size_t step = row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2;
-	size_t many = row->kind == METRIC_HISTOGRAM ? METRIC_BUCKETS : row->count2;
+	size_t many = row->kind == METRIC_HISTOGRAM ? row->buckets : row->count2;
 	uint64_t sum = 0;
 
 	for (size_t l1 = 0; l1 < row->count1; l1++)
 		for (size_t i = 0; i < many; i++)
-			sum += metric_cell(page, row->offset + l1 * step + i);
+			sum += metric_cell(page, row->offset + l1 * row->step + i);
 	return sum;
 }
 
 void
-metric_buckets_add(const struct slot_page *page, enum metric m, uint64_t to[METRIC_BUCKETS])
+metric_buckets_add(const struct slot_page *page, enum metric m, uint64_t to[METRIC_BUCKETS_MAX])
 {
-	const struct metric_row *row = metric_row(m);
+	const struct metric_row *row = histogram_row(m);
 
-	if (row->kind != METRIC_HISTOGRAM)
-		panic("metric %s: only histograms have buckets", row->name);
 	for (unsigned l1 = 0; l1 < row->count1; l1++)
-		for (unsigned b = 0; b < METRIC_BUCKETS; b++)
+		for (unsigned b = 0; b < row->buckets; b++)
 			to[b] += metric_cell(page, metric_cell_of(row, l1, 0) + b);
 }
 

@@ -4,10 +4,24 @@
 #include "label.h"
 #include "metric.h"
 
-/* Cells of a histogram: its buckets, not cumulative, and the sum in nanoseconds. */
-#define HISTOGRAM_CELLS (METRIC_BUCKETS + 1)
+/* Cells of a histogram: its buckets, not cumulative, and their sum. */
+#define HISTOGRAM_CELLS_MAX (METRIC_BUCKETS_MAX + 1)
 
 #define METRIC_PREFIX "opitios_"
+
+struct bounds {			/* a row of bounds.def */
+	const char	*name;
+	const char	*help;
+	const int64_t	*at;		/* rising */
+	unsigned	 count;		/* one less than the buckets */
+	enum metric_unit unit;
+};
+enum bounds_set {
+#define BOUNDS(set, unit, help, ...) BOUNDS_##set,
+#include "tables/bounds.def"
+	BOUNDS_COUNT
+};
+const struct bounds *metric_bounds(enum bounds_set);
 
 struct metric_row {
 	const char	*name;		/* without opitios_ */
@@ -18,6 +32,9 @@ struct metric_row {
 	unsigned	 count1, count2; /* values of the sets */
 	unsigned	 roles;
 	size_t		 offset;	/* of its first cell */
+	size_t		 step;		/* from one value of the first label to the next, in cells */
+	const struct bounds *bounds;	/* null: it is no histogram */
+	unsigned	 buckets;	/* of a histogram; its sum stands behind them */
 };
 
 const struct metric_row *metric_row(enum metric);

@@ -4,5 +4,5 @@ libmetric_a_SOURCES = src/metric/board.c src/metric/metric.c src/metric/label.c 
 	src/metric/metric_room.h
 libmetric_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/metric
 METRIC_LIBS = libmetric.a
-noinst_HEADERS += include/metric.h include/label.h include/tables/metrics.def include/tables/labels.def \
+noinst_HEADERS += include/metric.h include/label.h include/tables/metrics.def include/tables/bounds.def include/tables/labels.def \
 	include/tables/routes.def

@@ -1,7 +1,6 @@
 /* latest.c - latest values as Redis holds them: which they are, their key, their JSON. */
 #include "latest.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,10 +96,15 @@ latest_stream(enum msg_type type, const void *value, char key[LATEST_KEY], const
 	return *symbol != NULL;
 }
 
-static int64_t
-order_part(int64_t ns)
+#define ORDER_DIGITS 19
+
+static void
+order_write(int64_t ns, char out[ORDER_DIGITS])
 {
-	return ns > 0 ? ns : 0;
+	uint64_t rest = ns > 0 ? (uint64_t)ns : 0;
+
+	for (int i = ORDER_DIGITS; i > 0; rest /= 10)
+		out[--i] = (char)('0' + rest % 10);
 }
 
 int
@@ -108,12 +112,12 @@ latest_write(enum msg_type type, const void *value, struct buf *out)
 {
 	const struct msg_desc *d = msg_desc(type);
 	struct latest_id id;
-	char order[48];
+	char order[2 * ORDER_DIGITS + 1] = "";
 	struct json j;
 
 	(void)latest_identify(type, value, &id);
-	(void)snprintf(order, sizeof(order), "%019" PRId64 "%019" PRId64, order_part(id.event_ns),
-	    order_part(id.received_ns));
+	order_write(id.event_ns, order);
+	order_write(id.received_ns, order + ORDER_DIGITS);
 	json_begin(&j, out);
 	json_object_open(&j, NULL);
 	json_text(&j, "order", order);

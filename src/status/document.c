@@ -74,16 +74,17 @@ put_gauge(struct look *k, const char *name, enum role role, enum metric m, doubl
 }
 
 static void
-put_buckets(struct json *j, const char *name, const uint64_t buckets[METRIC_BUCKETS])
+put_buckets(
+    struct json *j, const char *name, enum metric m, const uint64_t buckets[METRIC_BUCKETS_MAX])
 {
 	json_array_open(j, name);
-	for (size_t i = 0; i < METRIC_BUCKETS; i++)
+	for (size_t i = 0; i < metric_bucket_count(m); i++)
 		put_count(j, NULL, buckets[i]);
 	json_array_close(j);
 }
 
 static void
-buckets_of(const struct slot_view *v, enum metric m, uint64_t to[METRIC_BUCKETS])
+buckets_of(const struct slot_view *v, enum metric m, uint64_t to[METRIC_BUCKETS_MAX])
 {
 	metric_buckets_add(v->current, m, to);
 	if (v->other != NULL)
@@ -93,11 +94,11 @@ buckets_of(const struct slot_view *v, enum metric m, uint64_t to[METRIC_BUCKETS]
 static void
 put_role_buckets(struct look *k, const char *name, enum metric m)
 {
-	uint64_t sum[METRIC_BUCKETS] = { 0 };
+	uint64_t sum[METRIC_BUCKETS_MAX] = { 0 };
 
 	for (size_t i = 0; i < k->count; i++)
 		buckets_of(&k->slots[i], m, sum);
-	put_buckets(k->j, name, sum);
+	put_buckets(k->j, name, m, sum);
 }
 
 /* Of every route, by the first digit of the status. */
@@ -126,11 +127,11 @@ put_classes(struct json *j, const struct slot_view *v)
 static void
 put_http(struct json *j, const struct slot_view *v)
 {
-	uint64_t buckets[METRIC_BUCKETS] = { 0 };
+	uint64_t buckets[METRIC_BUCKETS_MAX] = { 0 };
 
 	put_classes(j, v);
 	buckets_of(v, M_HTTP_DURATION, buckets);
-	put_buckets(j, "duration_buckets", buckets);
+	put_buckets(j, "duration_buckets", M_HTTP_DURATION, buckets);
 	put_count(j, "in_flight", slot_read(v, M_HTTP_IN_FLIGHT, 0, 0));
 	put_count(j, "connections", slot_read(v, M_HTTP_CONNECTIONS, 0, 0));
 	put_count(j, "fetch_waiting", slot_read(v, M_FETCH_WAITING, 0, 0));
@@ -139,25 +140,25 @@ put_http(struct json *j, const struct slot_view *v)
 static void
 put_fetcher(struct json *j, const struct slot_view *v)
 {
-	uint64_t buckets[METRIC_BUCKETS] = { 0 };
+	uint64_t buckets[METRIC_BUCKETS_MAX] = { 0 };
 
 	put_count(j, "requests_total",
 	    metric_total(v->current, M_UPSTREAM_REQUESTS) +
 		(v->other != NULL ? metric_total(v->other, M_UPSTREAM_REQUESTS) : 0));
 	buckets_of(v, M_UPSTREAM_DURATION, buckets);
-	put_buckets(j, "duration_buckets", buckets);
+	put_buckets(j, "duration_buckets", M_UPSTREAM_DURATION, buckets);
 }
 
 static void
 put_writer(struct look *k, const struct slot_view *v)
 {
-	uint64_t rows = 0, buckets[METRIC_BUCKETS] = { 0 };
+	uint64_t rows = 0, buckets[METRIC_BUCKETS_MAX] = { 0 };
 
 	for (unsigned i = 0; i < label_count(LABELS_store); i++)
 		rows += slot_read(v, M_STORE_ROWS, i, 0);
 	put_count(k->j, "requests_total", rows);
 	buckets_of(v, M_STORE_DURATION, buckets);
-	put_buckets(k->j, "duration_buckets", buckets);
+	put_buckets(k->j, "duration_buckets", M_STORE_DURATION, buckets);
 }
 
 /* What it does: requests answered, calls made, rows stored; by its role. */
@@ -170,6 +171,7 @@ put_slot(struct look *k, const struct slot_view *v)
 		process_read(v->current->pid, &cpu, &rss);
 	json_object_open(k->j, NULL);
 	json_text(k->j, "slot", v->label);
+	json_text(k->j, "role", role_name(v->role));
 	json_f64(k->j, "cpu_seconds", cpu);
 	json_f64(k->j, "rss_bytes", rss);
 	if (v->role == ROLE_HTTP)
@@ -377,12 +379,25 @@ put_gateway(struct look *k)
 }
 
 static void
+put_bounds_of(struct json *j, const char *name, enum metric m)
+{
+	json_array_open(j, name);
+	for (unsigned i = 0; i + 1 < metric_bucket_count(m); i++)
+		json_f64(j, NULL, (double)metric_bucket_bound(m, i) / 1e9);
+	json_array_close(j);
+}
+
+/* Upper bounds of all that is told in buckets, once; the last bucket has none. */
+static void
 put_bounds(struct json *j)
 {
-	json_array_open(j, "bucket_seconds"); /* upper bounds; the last bucket has none */
-	for (unsigned i = 0; i < METRIC_BUCKETS - 1; i++)
-		json_f64(j, NULL, (double)metric_bucket_ns(i) / 1e9);
-	json_array_close(j);
+	json_object_open(j, "bucket_seconds");
+	put_bounds_of(j, role_name(ROLE_HTTP), M_HTTP_DURATION);
+	put_bounds_of(j, role_name(ROLE_FETCHER), M_UPSTREAM_DURATION);
+	put_bounds_of(j, role_name(ROLE_CACHE_WRITER), M_STORE_DURATION);
+	put_bounds_of(j, "commit", M_STORE_DURATION);
+	put_bounds_of(j, "delay", M_STORE_DELAY);
+	json_object_close(j);
 }
 
 static void
@@ -391,7 +406,7 @@ put_all(struct look *k, const struct buf *health)
 	struct json *j = k->j;
 
 	json_object_open(j, NULL);
-	json_u64(j, "format", 1);
+	json_u64(j, "format", 2);
 	json_text(j, "seen_by", k->own->seen_by);
 	json_bool(j, "has_reports", k->own->has_reports);
 	json_bool(j, "has_symbols", k->own->has_symbols);

@@ -180,7 +180,7 @@ function draw_tiles(d, from) {
   const rate = per_second(now.requests, was.requests, from, d), bad = per_second(now.bad, was.bad, from, d);
   const last = documents[documents.length - 2];
   const newest = last ? per_second(now.requests, last.slots.reduce((n, s) => n + (s.by_class ? s.requests_total : 0), 0), last, d) : NaN;
-  const p99 = percentile(buckets, before, d.bucket_seconds, 0.99), p50 = percentile(buckets, before, d.bucket_seconds, 0.5);
+  const p99 = percentile(buckets, before, d.bucket_seconds.http, 0.99), p50 = percentile(buckets, before, d.bucket_seconds.http, 0.5);
   remember("rate", newest); remember("p99", p99.value);
   unit($("rate"), count(rate), "/s");
   curve($("rate-spark"), curves.rate, `Requests a second over the last minute, now ${count(rate)}`);
@@ -263,7 +263,7 @@ function draw_slots(d, from) {
     const { tr, cells } = row_of(w.slot), s = now[w.slot] || {}, b = was[w.slot] || {}, l = last[w.slot] || {};
     const [word, kind] = state_of(w), rate = per_second(s.requests_total, b.requests_total, from, d);
     const previous = documents[documents.length - 2] || d;
-    const p = percentile(s.duration_buckets, b.duration_buckets, d.bucket_seconds, 0.99);
+    const p = percentile(s.duration_buckets, b.duration_buckets, d.bucket_seconds[s.role], 0.99);
     seen.add(w.slot);
     remember("slot " + w.slot, per_second(s.requests_total, l.requests_total, previous, d));
     set(cells.state.firstElementChild, word);
@@ -346,12 +346,12 @@ function draw_upstream(d, from) {
   ]);
 }
 function draw_stores(d, from) {
-  const s = d.stores, f = from.stores, j = d.journal, p = (name) => percentile(s[name], null, d.bucket_seconds, 0.99).text;
+  const s = d.stores, f = from.stores, j = d.journal, p = (name) => percentile(s[name + "_buckets"], null, d.bucket_seconds[name], 0.99).text;
   const entries = [
     check_fact("History store", (d.health.checks || {}).database),
     check_fact("Cache", (d.health.checks || {}).cache),
     ["Rows", `${count(per_second(sum(s.rows_total), sum(f.rows_total), from, d))}/s; ${pairs(s.rows_total) || "none yet"}`],
-    ["Commit p99", `${p("commit_buckets")}; from journal to store ${p("delay_buckets")}`],
+    ["Commit p99", `${p("commit")}; from journal to store ${p("delay")}`],
     ["Failed, tried again", pairs(s.errors_total) || "none", sum(s.errors_total) > sum(f.errors_total) ? "bad" : ""],
     ["Dead letters", pairs(s.dead_letters_total) || "none", sum(s.dead_letters_total) ? "bad" : ""],
     ["Journal", `record ${known(j.sequence) ? j.sequence : "–"}, ${bytes(j.bytes)}, lag ${count(j.lag_records)}`],

@@ -2,7 +2,8 @@
 STORE_SCHEMA = src/store/schema/001_history.sql src/store/schema/002_coverage.sql src/store/schema/003_dead_letters.sql
 STORE_SCHEMA_PG = src/store/schema_pg/001_history.sql src/store/schema_pg/002_coverage.sql \
 	src/store/schema_pg/003_default_event.sql src/store/schema_pg/004_claim.sql \
-	src/store/schema_pg/005_patience.sql
+	src/store/schema_pg/005_patience.sql src/store/schema_pg/006_trim_received.sql \
+	src/store/schema_pg/007_abandoned.sql
 noinst_LIBRARIES += libstore.a
 libstore_a_SOURCES = src/store/sqlite.c src/store/row.c src/store/record_text.c src/store/migrate.c \
 	src/store/trim.c src/store/pg.c src/store/pg_batch.c src/store/pg_link.c src/store/pg_open.c \

@@ -42,6 +42,41 @@ pg_down(const char *why, void *owner)
 	pg_failed(s, E_STORE, why);
 }
 
+/* The name of the journal is in the text of the query, where journal_free looks for it. */
+static void
+position_ask(struct store *s)
+{
+	char numbers[2][24], sql[256];
+	const char *const values[] = { numbers[0], numbers[1] };
+
+	(void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, s->setup->claim_known);
+	(void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, s->setup->claim);
+	(void)snprintf(sql, sizeof(sql),
+	    s->setup->claim == 0
+		? "SELECT journal_sequence FROM journal_position WHERE journal_source = %s"
+		: "SELECT journal_take(%s, $1, $2)",
+	    s->source);
+	s->step = PG_POSITION;
+	pg_link_query_params(&s->link, sql, s->setup->claim == 0 ? 0 : 2, values);
+}
+
+/* A transaction of ours that waits for rows which never come would keep the position locked. There is mostly none: a
+ * server that lets nobody look, or end a session, is no reason not to store. */
+static void
+free_done(struct store *s, const struct pg_answer *a)
+{
+	if (!a->ok)
+		log_warn("store postgres: sessions of a writer of %s that is gone cannot be looked "
+			 "for: %s; one that waits for rows keeps the journal until the server "
+			 "gives it up: see journal_free in doc/stores.md",
+		    s->source, a->why);
+	else if (a->has_value && strcmp(a->value, "0") != 0)
+		log_warn("store postgres: %s session(s) on the server still waited for rows of %s "
+			 "from a writer that is gone, and were ended",
+		    a->value, s->source);
+	position_ask(s);
+}
+
 static void
 position_done(struct store *s, const struct pg_answer *a)
 {
@@ -90,6 +125,7 @@ pg_done(const struct pg_answer *a, void *owner)
 	case PG_LETTER:
 		pg_batch_done(s, a);
 		return;
+	case PG_FREE:
 	case PG_POSITION:
 	case PG_CHECK:
 	case PG_TRIM:
@@ -103,6 +139,8 @@ pg_done(const struct pg_answer *a, void *owner)
 		/* What is too old may wait, what is new may not. */
 		log_warn("store postgres: letting go of old rows: %s; tried again later", a->why);
 		trim_done(s, a);
+	} else if (s->step == PG_FREE && (a->ok || a->state[0] != '\0')) {
+		free_done(s, a);
 	} else if (!a->ok) {
 		pg_failed(s, strcmp(a->state, CLAIMED) == 0 ? E_SYSTEM : E_STORE, a->why);
 	} else if (s->step == PG_POSITION) {
@@ -143,24 +181,25 @@ pg_close(struct store **store)
 	pg_link_close(&s->link);
 	pg_batch_fini(&s->filling);
 	pg_batch_fini(&s->flying);
+	PQfreemem(s->source);
 	mem_free(store);
 }
 
 static void
 pg_position(struct store *s, const char *source)
 {
-	char numbers[2][24];
-	const char *const values[] = { source, numbers[0], numbers[1] };
+	char sql[256];
 
-	(void)snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, s->setup->claim_known);
-	(void)snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, s->setup->claim);
-	s->step = PG_POSITION;
-	if (s->setup->claim == 0)
-		pg_link_query_params(&s->link,
-		    "SELECT journal_sequence FROM journal_position WHERE journal_source = $1", 1,
-		    values);
-	else
-		pg_link_query_params(&s->link, "SELECT journal_take($1, $2, $3)", 3, values);
+	PQfreemem(s->source);
+	s->source = PQescapeLiteral(s->link.conn, source, strlen(source));
+	if (s->source == NULL) {
+		pg_failed(s, E_STORE, "the name of a journal cannot be put into a query");
+		return;
+	}
+	(void)snprintf(sql, sizeof(sql), "SELECT journal_free(%s, %" PRId64 ")", s->source,
+	    s->setup->conf->postgres_timeout);
+	s->step = PG_FREE;
+	pg_link_query(&s->link, sql);
 }
 
 static int

@@ -115,7 +115,7 @@ int	 pg_parts_want_now(struct pg_parts *, struct buf *, bool *wanted) MUST_CHECK
 /* Those calls failed: what they were to make is not there. */
 void	 pg_parts_forget(struct pg_parts *);
 
-enum pg_step { PG_CONNECTING, PG_LOOKING, PG_VERSION, PG_MIGRATING, PG_PARTS_NOW, PG_IDLE, PG_POSITION,
+enum pg_step { PG_CONNECTING, PG_LOOKING, PG_VERSION, PG_MIGRATING, PG_PARTS_NOW, PG_IDLE, PG_FREE, PG_POSITION,
 	PG_PARTS_AHEAD, PG_PARTS_BATCH, PG_COPY, PG_LETTER, PG_CHECK, PG_TRIM, PG_FAILED };
 
 struct store {
@@ -139,6 +139,7 @@ struct store {
 	bool		 letter_bare;	/* it is sent without what may be at fault */
 	size_t		 trim;		/* rule in hand */
 	bool		 trim_more;
+	char		*source;	/* of the position that is asked for, as a literal; libpq's memory */
 };
 
 void	 pg_failed(struct store *, int error, const char *why);

@@ -24,7 +24,7 @@ int	 record_text(const struct journal_record *, struct buf *) MUST_CHECK;
 const char *row_column_type(enum msg_kind);
 
 #define TRIM_RULES 7
-struct trim_rule {		/* rows whose column is older than that go */
+struct trim_rule {		/* rows whose column is older than that go; without an event by when they were received */
 	const char	*table, *column;
 	int64_t		 keep_ms;
 };

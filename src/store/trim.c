@@ -2,6 +2,7 @@
 #include "store_room.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 
@@ -59,12 +60,12 @@ static int
 window_delete(sqlite3 *db, const struct trim_rule *rule, int64_t after, int64_t end)
 {
 	sqlite3_stmt *stmt = NULL;
+	bool by_event = strcmp(rule->column, "event") == 0; /* the market gave some rows no time */
 	char sql[256];
 	int r = E_STORE;
 
-	snprintf(sql, sizeof(sql),
-	    "DELETE FROM \"%s\" WHERE rowid > ? AND rowid <= ? AND \"%s\" < ?", rule->table,
-	    rule->column);
+	snprintf(sql, sizeof(sql), "DELETE FROM \"%s\" WHERE rowid > ? AND rowid <= ? AND %s < ?",
+	    rule->table, by_event ? "coalesce(event, received)" : rule->column);
 	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
 		return E_STORE;
 	if (sqlite3_bind_int64(stmt, 1, after) == SQLITE_OK &&

@@ -20,6 +20,8 @@ export const settings = new Map(rows("config.def",
 }]));
 
 export const metrics = new Map(rows("metrics.def", /^METRIC\(\w+, (\w+), (\w+),/gm).map((m) => [`opitios_${m[1]}`, m[2]]));
+for (const m of rows("metrics.def", /^HISTOGRAM\(\w+, (\w+),/gm))
+	metrics.set(`opitios_${m[1]}`, "HISTOGRAM");
 /* Shown without a cell of the board. */
 for (const m of ["build_info", "start_time_seconds"])
 	metrics.set(`opitios_${m}`, "GAUGE");

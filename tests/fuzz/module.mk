@@ -11,7 +11,7 @@ FUZZ_IPC = $(libipc_a_SOURCES)
 FUZZ_HTTP = $(HTTP_SOURCES)
 FUZZ_JOURNAL = $(libjournal_a_SOURCES)
 FUZZ_REDIS = $(libredis_a_SOURCES)
-FUZZ_DECODE = workers/fetcher/decode.c workers/fetcher/decode_record.c workers/fetcher/decode_scan.c
+FUZZ_DECODE = workers/fetcher/decode.c workers/fetcher/decode_take.c workers/fetcher/decode_record.c workers/fetcher/decode_scan.c
 FUZZ_CFLAGS = $(AM_CFLAGS) $(LLHTTP_CFLAGS) -U_FORTIFY_SOURCE -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=undefined
 else

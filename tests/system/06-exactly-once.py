@@ -1,4 +1,5 @@
 """Nothing lost, nothing twice: writer and fetcher are killed under load, and the history agrees with the journal."""
+# Alone: its load has to keep up with the kills.
 import os
 import signal
 import sqlite3

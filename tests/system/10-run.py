@@ -1,4 +1,5 @@
 """./run as a new user types it: first answer within a second, says that it is not live, ends with Ctrl-C and leaves nobody behind."""
+# Alone: a first answer is timed.
 import contextlib
 import os
 import signal
@@ -7,12 +8,7 @@ import subprocess
 import time
 
 from harness import BUILD, ROOT, SHARED, Skip, ask, check, equal, run_file, wait_for
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from ports import free_port
 
 
 class Run:

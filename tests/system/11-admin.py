@@ -1,4 +1,5 @@
 """The master's own address: metrics, health and probes, with every worker stopped, under hostile clients, to the last moment."""
+# Alone: scrapes are timed.
 import contextlib
 import json
 import os

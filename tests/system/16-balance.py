@@ -1,4 +1,5 @@
 """Connections are shared evenly among the http workers, and one that stands still is passed over."""
+# Alone: the share of each worker depends on who else runs.
 import multiprocessing
 import os
 import re

@@ -10,6 +10,7 @@ import threading
 import time
 
 from harness import ROOT, Client, Gateway, ask, check, equal, run_file, wait_for
+from ports import free_port
 
 DEMO = ROOT / "recordings/matplotlib-daily"
 FULL = os.environ.get("OPITIOS_FULL") == "1"
@@ -17,12 +18,6 @@ REQUESTS = 50000 if FULL else 5000
 ROLLS = 12 if FULL else 4
 PROBE, LATE = 0.05, 0.3     # s between probes; how long an endpoint that is not ready may still be chosen
 PATHS = [f"/api/v1/stocks/GOOG/bars?limit={n}" for n in range(1, 9)] + ["/livez"]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Endpoint:

@@ -1,4 +1,5 @@
 """The short form of `make chaos`: a seed that is always the same, and one of this moment."""
+# Alone: recovery is timed.
 import os
 import pathlib
 import sys

@@ -1,4 +1,5 @@
 """What is asked of the supervisor through opitios-ctl, and what it promises of time: gauges, failed roles, stops."""
+# Alone: promises of time.
 import contextlib
 import http.client
 import json
@@ -71,6 +72,7 @@ def test_reload_by_ctl_blocks_until_all_are_ready_and_says_what_became_of_it(sce
 
 def test_restart_scale_and_upgrade_by_ctl_fail_no_new_connection(scene):
     _, g = scene.pair(DEMO, workers=2)
+    wait_for(lambda: ready(g), 30, "every slot to be ready before")
     g.ask(BARS)
     load = NewConnections(g.port, BARS)
     for slot in SLOTS:

@@ -1,10 +1,13 @@
 """History in PostgreSQL: every record once, and one clear line for each way in which the database cannot be used."""
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
+import time
 
 from harness import BUILD, ROOT, Gateway, check, equal, run_file, wait_for
-from servers_postgres import PASSWORD, PgBouncer, Postgres
+from servers_postgres import PASSWORD, PgBouncer, Postgres, Wire
 
 DEMO = ROOT / "recordings/matplotlib-daily"
 TABLES = ("quotes", "trades", "bars", "greeks", "snapshots", "upstream_calls", "market_clocks", "coverage", "dead_letters")
@@ -110,6 +113,40 @@ def test_a_pooler_in_transaction_mode_changes_nothing(scene):
             pooler.close()
 
 
+def test_behind_a_pooler_the_session_of_a_writer_that_is_gone_is_ended_and_no_other(scene):
+    """Both gateways share its sessions, as one role; the network of one goes in the midst of its rows."""
+    with Postgres() as server:
+        pooler = PgBouncer(server)
+        wire = Wire(pooler)
+        try:
+            settings = ("--freshness.bars=0", "--freshness.closed=0", "--history.wait=0", "--postgres.timeout=1s")
+            r, g = scene.pair(DEMO, env={"POSTGRES_URL": server.url(port=wire.port)}, settings=settings)
+            (scene.folder / "other").mkdir()
+            other = Gateway(scene.folder / "other", r.port, env={"POSTGRES_URL": server.url(port=pooler.port)},
+                                    settings=(*settings, "--upstream.budget_per_minute=100000"))
+            scene.started.append(other)
+            ask_bars(g, 1)
+            ask_bars(other, 1)
+            wire.fall_silent(30_000)
+            equal(g.ask(BARS).status, 200)
+            check(wire.silent.wait(10), "nothing was copied; ", g.tail())
+
+            def ended():
+                ask_bars(other, 1)
+                return "still waited for rows of" in g.tail(10**6)
+            wait_for(ended, 15, "the session to be ended; " + g.tail())
+            for each in (g, other):
+                wait_for(lambda each=each: each.metric("opitios_journal_lag_records") == 0, 15, "all to be stored; " + each.tail())
+            check("trying again" not in other.tail(10**6), "it was disturbed", other.tail())
+            union = " UNION ALL ".join(f"SELECT journal_source, journal_sequence AS n FROM {t}" for t in TABLES)
+            rows = server.sql(f"SELECT count(*), count(DISTINCT n), max(n) - min(n) + 1 FROM ({union}) a GROUP BY journal_source", "history")
+            check(len(rows) == 2 and all(len(set(row)) == 1 for row in rows), "each once", rows)
+            scene.expected = ("trying again",)
+        finally:
+            wire.close()
+            pooler.close()
+
+
 def test_an_absent_server_is_one_line_and_a_crash_loses_nothing(scene):
     with Postgres() as server:
         server.stop()
@@ -176,6 +213,56 @@ def test_another_primary_gets_what_it_lacks(scene):
         green(g)
         stored(g, second)
         check(each_once(g, second) > 300)
+
+
+def test_a_copy_that_falls_silent_half_way_is_given_up_and_stored_once(scene):
+    """The network goes in the midst of the rows, and then again before the commit is answered: neither end hears of the other any more."""
+    with Postgres() as server:
+        wire = Wire(server)
+        try:
+            _, g = scene.pair(DEMO, env={"POSTGRES_URL": server.url(port=wire.port)},
+                              settings=("--freshness.bars=0", "--freshness.closed=0", "--history.wait=0", "--postgres.timeout=1s"))
+            ask_bars(g, 1)
+            stored(g, server)
+            for n, after in enumerate((30_000, None)):
+                wire.fall_silent(after)
+                equal(g.ask(BARS).status, 200)
+                check(wire.silent.wait(10), "nothing was copied; ", g.tail())
+                begun = time.monotonic()
+                wait_for(lambda: g.tail(10**6).count("no answer within postgres.timeout; ") == n + 1, 5, "it to be given up; " + g.tail())
+                given_up = time.monotonic() - begun
+                stored(g, server)
+                print(f"        silent: given up after {given_up:.1f} s, stored after {time.monotonic() - begun:.1f} s", flush=True)
+                check(0.5 < given_up < 3 and time.monotonic() - begun < 8, given_up, time.monotonic() - begun)
+                # Only of the first one the server has a session that waits for the rest.
+                equal(g.tail(10**6).count("still waited for rows of"), 1, g.tail())
+            green(g)
+            each_once(g, server)
+            scene.expected = ("trying again",)
+        finally:
+            wire.close()
+
+
+def test_a_server_process_that_hangs_is_given_up_and_what_it_does_later_changes_nothing(scene):
+    with Postgres() as server:
+        _, g = scene.pair(DEMO, env={"POSTGRES_URL": server.url()},
+                          settings=("--freshness.bars=0", "--freshness.closed=0", "--history.wait=0", "--postgres.timeout=1s"))
+        ask_bars(g, 1)
+        stored(g, server)
+        backends = [int(pid) for pid, in server.sql("SELECT pid FROM pg_stat_activity WHERE usename = 'gateway' AND query LIKE '%journal_move%'")]
+        equal(len(backends), 1, backends)
+        os.kill(backends[0], signal.SIGSTOP)
+        try:
+            ask_bars(g, 3)
+            wait_for(lambda: "no answer within postgres.timeout" in g.tail(10**6), 5, "it to be given up; " + g.tail())
+            stored(g, server)
+        finally:
+            os.kill(backends[0], signal.SIGCONT)
+        wait_for(lambda: server.value(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {backends[0]}") == "0", 10, "its end")
+        ask_bars(g, 1)
+        stored(g, server)
+        each_once(g, server)
+        scene.expected = ("trying again",)
 
 
 def test_of_two_copies_of_a_state_directory_one_stores_and_the_other_says_why(scene):

@@ -1,5 +1,6 @@
 """Redis: latest values and streams written, read by another gateway; and everything a Redis can do wrong."""
 import json
+import re
 import socket
 import statistics
 import subprocess
@@ -7,7 +8,8 @@ import threading
 import time
 
 from harness import BUILD, Gateway, check, equal, rss_kib, run_file, wait_for
-from servers_redis import Cluster, Redis, free_port
+from ports import free_port
+from servers_redis import Cluster, Redis
 
 PASSWORD = "redis-pw-never-to-be-seen-77c2"
 FRESH = ("--freshness.quote=30s", "--freshness.trade=30s", "--freshness.closed=30s")
@@ -45,6 +47,14 @@ def rfc3339(seconds):
 def value(redis, key, field="iex"):
     text = redis.ask("HGET", key, field)
     return json.loads(text) if text else None
+
+
+def value_across(redis, key):
+    """The value of a server that is being promoted: Sentinel cuts its clients, this one too."""
+    try:
+        return value(redis, key) or {}
+    except OSError:
+        return {}
 
 
 def lines(g, *words):
@@ -159,6 +169,40 @@ def test_newest_event_wins_whoever_writes_last(scene):
     sequences = [(f[f.index("journal") + 1], int(f[f.index("sequence") + 1])) for _, f in redis.ask("XRANGE", "opitios:v2:stream:iex", "-", "+")]
     twice = [s for s in sequences if sequences.count(s) > 1]
     check(not twice, "without a fault no record stands in the stream twice:", twice)
+
+
+def test_what_one_writer_knows_ends_when_another_writes(scene):
+    redis = Redis(scene)
+    r1, r2 = replay(scene), replay(scene)
+    one, two = gateway(scene, "one", redis, r1), gateway(scene, "two", redis, r2)
+    key = "opitios:v2:quote:AAPL"
+
+    def write(g, r, second, bid):
+        streamed = redis.ask("XLEN", "opitios:v2:stream:iex")
+        upstream_quote(r, f"2024-03-08T20:00:{second:02d}Z", bid)
+        g.ask(QUOTE + "?max_age_seconds=0")
+        # Entries follow when values were taken, and a position when both were.
+        wait_for(lambda: redis.ask("XLEN", "opitios:v2:stream:iex") > streamed, 5, f"{bid} to be written")
+        return (value(redis, key) or {}).get("bid_price")
+
+    def lives_begun():
+        return int(re.search(r"cmdstat_pexpire:calls=(\d+)", redis.ask("INFO", "commandstats"))[1])
+    equal(write(one, r1, 2, 102), 102, "the first")
+    wait_for(lambda: redis.ask("EXISTS", "opitios:v2:writer") == 1, 2, "the key of who wrote last")
+    begun = lives_begun()
+    equal(write(one, r1, 3, 103), 103, "newer than what it wrote")
+    check(lives_begun() == begun, "written as known")
+    equal((write(one, r1, 1, 101), write(one, r1, 4, 104)), (103, 104), "older, and newer again")
+    equal(write(two, r2, 10, 110), 110, "another gateway's")
+    equal(write(one, r1, 5, 105), 110, "newer than what it knew, older than what is held")
+    equal((write(one, r1, 11, 111), write(two, r2, 12, 112), write(one, r1, 11, 113)), (111, 112, 112), "in turn")
+    two.stop()
+    wait_for(lambda: (write(one, r1, 20, 120), redis.ask("EXISTS", "opitios:v2:writer"))[1] == 1, 20, "the other one to be gone")
+    for spoil in (("DEL", key), ("SET", key, "a text")):
+        write(one, r1, 21, 121)
+        redis.ask(*spoil)
+        equal(write(one, r1, 22, 122), 122, spoil)
+        check(redis.ask("PTTL", key) > 0, "it lives for a time after", spoil)
 
 
 def test_a_redis_that_fails_costs_a_request_the_wait_once(scene):
@@ -310,7 +354,7 @@ def test_sentinel_names_the_new_master(scene):
     master.kill()
     upstream_quote(r, "2024-03-09T20:00:00Z", 777)
     g.ask(QUOTE + "?max_age_seconds=0")
-    wait_for(lambda: (value(replica, "opitios:v2:quote:AAPL") or {}).get("bid_price") == 777, 20, "the value on the new master; " + g.tail(500))
+    wait_for(lambda: value_across(replica, "opitios:v2:quote:AAPL").get("bid_price") == 777, 20, "the value on the new master; " + g.tail(500))
     two = reads(gateway(scene, "two", None, url=f"redis+sentinel://127.0.0.1:{sentinel.port}/gateway"))
     equal(two.ask(QUOTE).json["metadata"]["cache"], "redis", "and it is read there")
 

@@ -1,4 +1,5 @@
 """Bars and trades out of the store: what is covered is not fetched again, what is missing is, and the answer is that of one full fetch."""
+import contextlib
 import csv
 import datetime
 import http.server
@@ -68,13 +69,11 @@ def stored(g):
     last = g.metric("opitios_journal_sequence")
 
     def there():
-        db = sqlite3.connect(f"file:{g.state}/history.sqlite?mode=ro", uri=True, timeout=5)
         try:
-            return db.execute("select count(*) from journal_position where journal_sequence >= ?", (last,)).fetchone()[0]
+            with contextlib.closing(sqlite3.connect(f"file:{g.state}/history.sqlite?mode=ro", uri=True, timeout=5)) as db:
+                return db.execute("select count(*) from journal_position where journal_sequence >= ?", (last,)).fetchone()[0]
         except sqlite3.OperationalError:
-            return 0    # just being made
-        finally:
-            db.close()
+            return 0    # the file or its table is just being made
     wait_for(there, 10, "the store to catch up")
 
 

@@ -1,4 +1,5 @@
 """The status page as people see it: Chromium, driven by playwright-core; left out, and said so, where these cannot be had."""
+# Alone: a browser, and what it shows in time.
 import os
 import pathlib
 import shutil

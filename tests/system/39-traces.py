@@ -1,5 +1,6 @@
 """39-traces.py - traces: taken on, kept together over all processes, exported as OTLP, and never in anybody's way."""
 import contextlib
+import gzip
 import http.server
 import json
 import os
@@ -7,11 +8,14 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
 
-from harness import BUILD, ROOT, Client, Skip, check, equal, run_file, wait_for
+from harness import BUILD, ROOT, Client, Replay, Skip, check, equal, run_file, wait_for
+from servers_postgres import Postgres
+from servers_redis import Redis
 
 DEMO = ROOT / "tests/recordings/every-endpoint"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -73,7 +77,7 @@ def span_of(data, resource):
     status = wire(one(f, 15, b""))
     return {"trace": one(f, 1).hex(), "id": one(f, 2).hex(), "state": one(f, 3, b"").decode(), "parent": one(f, 4, b"").hex(),
             "name": one(f, 5).decode(), "kind": one(f, 6), "start": one(f, 7), "end": one(f, 8),
-            "attributes": attributes(f, 9), "links": [(one(wire(v), 1).hex(), one(wire(v), 2).hex()) for n, v in f if n == 13],
+            "attributes": attributes(f, 9), "links": [(one(wire(v), 1).hex(), one(wire(v), 2).hex(), one(wire(v), 6, 0)) for n, v in f if n == 13],
             "status": one(status, 3, 0), "reason": one(status, 2, b"").decode(), "flags": one(f, 16), "resource": resource}
 
 
@@ -93,7 +97,8 @@ class Collector:
     def __init__(self, answers=(), stuck=False, port=0):
         collector = self
         self.bodies, self.headers, self.times, self.answers, self.stuck = [], [], [], list(answers), stuck
-        self.answer, self.over, self.connections = b"", threading.Event(), []
+        self.tried = []     # the body of every request, taken or not
+        self.answer, self.over, self.connections, self.sizes = b"", threading.Event(), [], []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -104,7 +109,11 @@ class Collector:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.sizes.append(len(body))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
                 collector.times.append(time.monotonic())
+                collector.tried.append(body)
                 if collector.stuck:
                     collector.over.wait(60)
                     return
@@ -208,6 +217,7 @@ def test_one_trace_runs_through_all_processes(scene):
     path, headers = c.headers[0]
     equal((path, headers["authorization"], headers["x-tenant"], headers["Content-Type"]),
           ("/v1/traces", f"Bearer {TOKEN}", "7", "application/x-protobuf"))
+    check("Content-Encoding" not in headers, "packed without being told to", headers)
     equal(g.metric("opitios_trace_spans_dropped_total", lost="queue"), 0)
     g.stop()
     log = g.log_path.read_text()
@@ -248,6 +258,43 @@ def test_contexts_of_strangers_are_checked(scene):
     log = g.log_path.read_text()
     check("trace.headers (OTEL_EXPORTER_OTLP_HEADERS)" in log and TOKEN not in log, log[-2000:])
     check('trace.sampler: "jaeger_remote"' in log.replace('\\"', '"'), log[:2000])
+
+
+def test_an_export_is_set_up_by_the_names_of_opentelemetry(scene):
+    c = Collector()
+    scene.started.append(c)
+    _, g = scene.pair(DEMO, settings=("--history.wait=0",), env={
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{c.port}", "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=never,x-other=1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": f"authorization=Bearer%20{TOKEN}",
+        "OTEL_BSP_SCHEDULE_DELAY": "30", "OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "never", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "150", "OTEL_BSP_EXPORT_TIMEOUT": "300"})
+
+    def told(spans):
+        g.ask(QUOTE, headers=PARENT)
+        return len(named(spans, "cache lookup")) >= 12
+    c.wait(told, "spans within the delay that was set")
+    path, headers = c.headers[-1]
+    equal((headers["Content-Encoding"], headers["authorization"], headers.get("x-other")), ("gzip", f"Bearer {TOKEN}", None))
+    check(all(len(list(spans_of(body))) <= 4 for body in c.bodies), "batches")
+    check(c.sizes[-1] < len(c.bodies[-1]), "not a byte less", c.sizes[-1], len(c.bodies[-1]))
+    # A collector that stands still: a try takes 150 ms, and there is no time for a second one.
+    c.stuck = True
+    before, begun = len(c.tried), time.monotonic()
+    lost = lambda: g.metric("opitios_trace_spans_dropped_total", lost="failed")  # noqa: E731
+    g.ask(QUOTE, headers=PARENT)
+    wait_for(lambda: lost() > 0, 5, "a batch to be given up")
+    check(time.monotonic() - begun < 4, "how long", time.monotonic() - begun)
+    tried = c.tried[before:]    # of what it stood still for; a machine that is busy may have come to the next batch
+    check(tried and len(set(tried)) == len(tried), "a second try", len(tried))
+    log = g.log_path.read_text()
+    check("trace.timeout: the value is no whole number of milliseconds (from OTEL_EXPORTER_OTLP_TIMEOUT)" not in log, "nobody needed it")
+    check(TOKEN not in log and "never" not in log.replace("OTEL", ""), "a header's value in a log")
+    equal(g.stop(), 0)
+    _, g = scene.pair(DEMO, env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "soon",
+                                 "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"})
+    log = g.log_path.read_text()
+    for name in ("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_EXPORTER_OTLP_COMPRESSION"):
+        check(re.search(rf"{name}\W*; left out", log), name, log[:1500])
 
 
 def test_an_upstream_is_told_only_where_that_is_set(scene):
@@ -328,6 +375,162 @@ def test_a_collector_that_is_busy_gets_everything_later_and_once(scene):
     wait_for(lambda: len(c.times) > before + 1, 5, "the next export")
     check(c.times[before + 1] - c.times[before] >= 0.95, "Retry-After was not waited for", c.times[before:])
     wait_for(lambda: g.metric("opitios_trace_spans_dropped_total", lost="refused") == refused + 1, 5, "the one that was not taken")
+
+
+def parent_of(n):
+    """A trace of its own by its number."""
+    return {"traceparent": f"00-{n:032x}-{SPAN}-01"}
+
+
+def waits(spans, name, n):
+    """The spans of this name in that trace, and that they are the request's own."""
+    trace = f"{n:032x}"
+    request = [s for s in spans if s["trace"] == trace and s["kind"] == 2]
+    found = named(spans, name, trace)
+    if not request or not found:
+        return []
+    equal(len(request), 1, "a request's span, once")
+    check(all(s["parent"] == request[0]["id"] for s in found), "parents", found, request)
+    check(all(request[0]["start"] - 1e6 <= s["start"] <= s["end"] <= request[0]["end"] + 1e6 for s in found), "times", found, request)
+    return found
+
+
+def outcome(span):
+    return span["attributes"]["opitios.outcome"], span["status"], span["attributes"].get("error.type")
+
+
+def leave_soon(s, path, n, seconds):
+    """Asks, and is gone before it is answered: by a reset, as an end alone may be that of a client who still listens."""
+    s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\ntraceparent: {parent_of(n)['traceparent']}\r\n\r\n".encode())
+    time.sleep(seconds)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+def together(g, path, *numbers, pause=0.0):
+    """Asks the same in these traces at once, in this order."""
+    found = {}
+    threads = []
+    for n in numbers:
+        threads.append(threading.Thread(target=lambda n=n: found.update({n: g.ask(path, headers=parent_of(n))}), daemon=True))
+        threads[-1].start()
+        time.sleep(pause)
+    for t in threads:
+        t.join(20)
+    return [found[n] for n in numbers]
+
+
+def test_who_joins_another_s_fetch_is_linked_to_it(scene):
+    c = Collector()
+    g = traced(scene, c)
+    replay = next(x for x in scene.started if isinstance(x, Replay))
+    replay.fault("slow", delay_ms=400)
+    leaver = socket.create_connection(("127.0.0.1", g.port))
+
+    def leave():
+        time.sleep(0.15)
+        leave_soon(leaver, FRESH, 13, 0.1)
+    t = threading.Thread(target=leave, daemon=True)
+    t.start()
+    answers = together(g, FRESH, 11, 12, pause=0.05)
+    t.join(5)
+    equal([a.status for a in answers], [200, 200])
+    spans = c.wait(lambda s: waits(s, "joined fetch", 12) and waits(s, "joined fetch", 13) and named(s, "GET stock_quote", f"{11:032x}"),
+                   "what joined, and what it joined")
+    joined, left = waits(spans, "joined fetch", 12), waits(spans, "joined fetch", 13)
+    leader = next(s for s in spans if s["trace"] == f"{11:032x}" and s["kind"] == 2)
+    equal((len(joined), joined[0]["kind"], joined[0]["links"]), (1, 1, [(leader["trace"], leader["id"], 0x101)]))
+    equal((outcome(joined[0]), len(left), outcome(left[0]), left[0]["links"]),
+          (("answered", 0, None), 1, ("left", 2, "left"), joined[0]["links"]))
+    equal(named(spans, "joined fetch", f"{11:032x}"), [], "who asks first joins nobody")
+    check(joined[0]["end"] - joined[0]["start"] > 100e6, "it waited", joined)
+    # One that is on its way when the gateway ends is answered, and its spans leave with it.
+    replay.fault("slow", delay_ms=400)
+    t = threading.Thread(target=lambda: answers.extend(together(g, FRESH, 14, 15, pause=0.05)), daemon=True)
+    t.start()
+    time.sleep(0.2)
+    equal(g.stop(), 0)
+    t.join(10)
+    equal([a.status for a in answers], [200] * 4)
+    spans = c.wait(lambda s: waits(s, "joined fetch", 15), "a span of a worker that drains")
+    equal(len(waits(spans, "joined fetch", 15)), 1)
+    equal(len({s["id"] for s in spans}), len(spans), "every id once")
+
+
+def test_reads_of_redis_say_what_they_came_to(scene):
+    redis, c = Redis(scene), Collector()
+    g = traced(scene, c, settings=("--redis.wait=300ms", "--freshness.quote=1h", "--freshness.closed=1h"), env={"REDIS_URL": redis.url()})
+    wait_for(lambda: g.metric("opitios_redis_up", role="http") == 1, 10, "the http worker to find Redis")
+    held = json.loads(wait_for(lambda: redis.ask("HGET", "opitios:v2:quote:AAPL", "iex"), 5, "a value in Redis"))
+    put = lambda symbol, text: redis.ask("HSET", f"opitios:v2:quote:{symbol}", "iex", text)  # noqa: E731
+    put("MSFT", json.dumps({**held, "symbol": "MSFT"}))
+    put("IBM", "no JSON")
+    quote = "/api/v1/stocks/{}/quote?feed=iex".format
+    for n, (path, wanted) in enumerate(((quote("ZZZZ"), ("miss", 0, None)), (quote("MSFT"), ("hit", 0, None)),
+                                        (FRESH, ("expired", 0, None)), (quote("IBM"), ("refused", 0, None))), 21):
+        g.ask(path, headers=parent_of(n))
+        read = c.wait(lambda s, n=n: waits(s, "redis lookup", n), path)
+        read = waits(read, "redis lookup", n)
+        equal((len(read), outcome(read[0]), read[0]["kind"], read[0]["attributes"]["db.system.name"], read[0]["links"]),
+              (1, wanted, 3, "redis", []), path)
+    redis.pause()
+    try:
+        leave_soon(socket.create_connection(("127.0.0.1", g.port)), quote("ONEB"), 34, 0.03)
+        together(g, quote("ONEA"), 31, 32)
+        g.ask(quote("ONEB"), headers=parent_of(33))
+    finally:
+        redis.resume()
+    spans = c.wait(lambda s: all(waits(s, "redis lookup", n) for n in (31, 32, 33, 34)), "reads of a Redis that stands still")
+    first, second = waits(spans, "redis lookup", 31), waits(spans, "redis lookup", 32)
+    equal([(len(r), outcome(r[0])) for r in (first, second)], [(1, ("timeout", 2, "timeout"))] * 2)
+    check(all(50e6 < r[0]["end"] - r[0]["start"] < 2e9 for r in (first, second)), "how long it was waited for", first, second)
+    leads, joins = (first[0], second[0]) if second[0]["links"] else (second[0], first[0])
+    equal((leads["links"], joins["links"]), ([], [(leads["trace"], leads["parent"], 0x101)]), "one read, and who joined it")
+    left = waits(spans, "redis lookup", 34)
+    equal((len(left), outcome(left[0])), (1, ("left", 2, "left")))
+    refused = waits(spans, "redis lookup", 33)
+    equal((len(refused), outcome(refused[0])), (1, ("breaker_open", 2, "breaker_open")))
+    check(refused[0]["end"] - refused[0]["start"] < 50e6, "nobody waits at an open breaker", refused)
+
+
+def test_reads_of_the_store_say_how_many_rows_and_what_went_wrong(scene):
+    with Postgres() as pg:
+        reads_of_the_store(scene, pg)
+
+
+def reads_of_the_store(scene, pg):
+    c = Collector()
+    g = traced(scene, c, settings=("--history.wait=300ms", "--freshness.bars=0", "--freshness.closed=0"), env={"POSTGRES_URL": pg.url()})
+    bars = "/api/v1/stocks/AAPL/bars?timeframe=1Day&start=2024-03-04&end=2024-03-06"
+
+    def read(n):
+        found = waits(c.wait(lambda s: waits(s, "history read", n), f"a read, {n}"), "history read", n)
+        equal((len(found), found[0]["kind"], found[0]["attributes"]["db.system.name"]), (1, 3, "postgresql"), found)
+        return found[0]
+    first = g.ask(bars, headers=parent_of(41))
+    equal((first.status, first.headers["x-cache-status"]), (200, "miss"))
+    equal(outcome(read(41)), ("miss", 0, None))
+    wait_for(lambda: g.ask(bars).headers["x-cache-status"] == "store", 5, "the store to have it")
+    equal(g.ask(bars, headers=parent_of(42)).headers["x-cache-status"], "store")
+    hit = read(42)
+    equal((outcome(hit), hit["attributes"]["opitios.count"]), (("hit", 0, None), first.json["data"]["count"]))
+    children = subprocess.run(["pgrep", "-P", str(pg.process.pid)], capture_output=True, text=True).stdout.split()
+    stopped = [pg.process.pid, *map(int, children)]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        leave_soon(socket.create_connection(("127.0.0.1", g.port)), bars, 43, 0.05)
+        for n in (44, 45, 46, 47):
+            equal(g.ask(bars, headers=parent_of(n)).status, 200)
+    finally:
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    equal(outcome(read(43)), ("left", 2, "left"))
+    equal([outcome(read(n)) for n in (44, 45, 46)], [("timeout", 2, "timeout")] * 3)
+    check(read(44)["reason"], read(44))
+    equal(outcome(read(47)), ("breaker_open", 2, "breaker_open"))
+    g.stop()
 
 
 def slowest(g, n=200):
@@ -472,12 +675,15 @@ def official():
 def test_the_official_decoders_read_the_same(scene):
     folder = official()
     c = Collector()
-    g = traced(scene, c)
+    g = traced(scene, c, env={"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "gzip"})
     equal(g.ask(FRESH, headers={**PARENT, "tracestate": "rojo=1"}).status, 200)
     equal(g.ask("/api/v1/stocks/ZZZZ/quote", headers=PARENT).status, 404)
-    c.wait(has_all, "all spans")
+    next(x for x in scene.started if isinstance(x, Replay)).fault("slow", count=1, delay_ms=200)
+    together(g, FRESH, 51, 52, pause=0.05)
+    c.wait(lambda s: has_all(s) and waits(s, "joined fetch", 52), "all spans")
     hexed = lambda b: bytes(b).hex()  # noqa: E731
     count = 0
+    check(all(headers["Content-Encoding"] == "gzip" for _, headers in c.headers), c.headers[0])
     for i, body in enumerate(list(c.bodies)):
         path = scene.folder / f"body-{i}"
         path.write_bytes(body)
@@ -494,6 +700,7 @@ def test_the_official_decoders_read_the_same(scene):
                   (ours["trace"], ours["id"], ours["parent"], ours["name"]))
             equal((int(t["startTimeUnixNano"]), int(t["endTimeUnixNano"]), t.get("traceState", "")),
                   (ours["start"], ours["end"], ours["state"]))
+            equal([(hexed(li["traceId"]), hexed(li["spanId"])) for li in t.get("links", [])], [li[:2] for li in ours["links"]])
             kinds = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3}
             equal((kinds.get(t["kind"], t["kind"]), names), (ours["kind"], ours["resource"]))
             equal(str(t.get("status", {}).get("code", 0)).endswith("ERROR") or t.get("status", {}).get("code", 0) == 2, ours["status"] == 2)

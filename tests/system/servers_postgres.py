@@ -1,4 +1,5 @@
 """A private PostgreSQL for tests: own folder, own port, gone with the test. Nothing of the machine's is touched."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -6,9 +7,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from harness import Skip, check, wait_for
+from ports import free_port
 
 FOLDERS = ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/16/bin", "/usr/lib/postgresql/17/bin")
 PASSWORD = "pg-Secret-7f3a"
@@ -20,12 +23,6 @@ def binaries():
         if os.access(f"{folder}/initdb", os.X_OK):
             return pathlib.Path(folder)
     raise Skip("no PostgreSQL server is installed")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def as_nobody(argv):
@@ -145,3 +142,69 @@ class PgBouncer:
     def close(self):
         self.process.terminate()
         self.process.wait(10)
+
+
+class Wire:
+    """The way to a Postgres, which may fall silent in the midst of a COPY: what is sent is swallowed, nothing comes back, and neither end hears
+    of the other any more, not even that it is gone; its connection stands all the same."""
+
+    def __init__(self, server):
+        self.server, self.closing, self.silent, self.pending = server, False, threading.Event(), None   # pending: bytes behind "COPY "
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.held = self.listener.getsockname()[1], []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def fall_silent(self, after=None):
+        """In the next transaction that copies: so many bytes behind its first words, or (None) when the last of it has passed and the
+        answer has not. Other connections, and those that come, are carried on."""
+        self.silent.clear()
+        self.pending = (after,)
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+                there = socket.create_connection(("127.0.0.1", self.server.port), timeout=5)
+            except OSError:
+                if self.closing:
+                    return
+                client.close()
+                continue
+            there.settimeout(None)
+            self.held += [client, there]
+            mute = threading.Event()
+            threading.Thread(target=self.carry, args=(client, there, mute, True), daemon=True).start()
+            threading.Thread(target=self.carry, args=(there, client, mute, False), daemon=True).start()
+
+    def carry(self, source, to, mute, is_client):
+        left = ends = None      # bytes until silence, COPYs that are not over
+        try:
+            while data := source.recv(65536):
+                if is_client and self.pending and (at := data.find(b"COPY ")) >= 0:
+                    left, ends, self.pending = self.pending[0], data.count(b"\nCOPY "), None
+                    left = None if left is None else at + left
+                elif ends is not None:
+                    ends -= data.count(b"c\0\0\0\4")       # CopyDone
+                over = left is not None and left <= len(data) or left is None and ends == 0
+                if over and left is None and not mute.is_set():
+                    mute.set()          # before the answer can come
+                    to.sendall(data)
+                    self.silent.set()
+                elif not mute.is_set():
+                    to.sendall(data[:left])
+                    if over:
+                        mute.set()
+                        self.silent.set()
+                left = None if left is None else left - len(data)
+            if not mute.is_set():
+                to.shutdown(socket.SHUT_WR)
+        except OSError:
+            if not mute.is_set():
+                to.close()
+
+    def close(self):
+        self.closing = True
+        for s in (self.listener, *self.held):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()

@@ -12,24 +12,7 @@ import subprocess
 import tempfile
 
 from harness import check, wait_for
-
-
-def free_port(also=0):
-    """A port nobody listens on, and, for clusters, neither on the one so much above."""
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port + also >= 65536 or port < 10000:
-            continue
-        if not also:
-            return port
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port + also))
-                return port
-            except OSError:
-                continue
+from ports import free_port
 
 
 def encode(words):

@@ -3,6 +3,7 @@
 #define LATEST_ROOM_H
 #include "clock.h"
 #include "label.h"
+#include "latest_known.h"
 #include "latest_sink.h"
 #include "session.h"
 
@@ -28,9 +29,17 @@ struct latest {
 	size_t rows_sent, entries_sent; /* of it */
 	bool more; /* the journals held more than was read */
 	int64_t flight_ns;
+	size_t rows_answered; /* in the order they were sent */
+	bool alone; /* nobody else wrote since this sink began to be the last one who did */
+	bool begins; /* it does so with this batch */
 	unsigned flight_cause; /* REDIS_WELL, or the first failure */
 	char flight_why[REDIS_WHY];
 	struct buf command;
+	/* of what it wrote; see latest_known.c */
+	struct latest_known known;
+	char writer[LATEST_INSTANCE]; /* another one each time it begins */
+	bool sole; /* it wrote last, when it was last told */
+	int64_t together_until; /* somebody else writes too: compared until then */
 	/* an episode */
 	bool failing, refused; /* refused: it answered, and not well */
 	int64_t failing_since;
@@ -52,7 +61,6 @@ void latest_position_ask(struct latest *, struct latest_source *);
 void latest_ping(struct latest *);
 void latest_failed(struct latest *, unsigned cause, const char *why);
 void latest_works(struct latest *);
-int64_t latest_ttl_ms(enum asset, void *latest);
 /* latest_sink.c */
 void latest_rewind(struct latest *);
 void latest_drain_check(struct latest *);

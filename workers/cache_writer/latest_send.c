@@ -12,24 +12,26 @@
 #include "log.h"
 #include "text.h"
 
-#define ROWS_A_CALL    64 /* so that a script keeps others waiting for some 0.2 ms */
 #define POSITION_KEY   96
 #define ROWS_A_TURN    1024
 #define ENTRIES_A_TURN 1024
+#define TOGETHER_MS    1000 /* before it looks again whether it writes alone */
 #define POSITION_MS                                                                                \
 	(INT64_C(7) * 86400 * 1000) /* so long a gateway may be away and go on where it was */
 
-int64_t
-latest_ttl_ms(enum asset asset, void *arg)
-{
-	const struct latest *l = arg;
-	int64_t age = clock_wall() - l->clock.received;
-	enum session s;
+/* Of values that are sent now. */
+struct lives {
+	int64_t crypto_ms, other_ms;
+};
 
-	if (asset == ASSET_CRYPTO)
-		return l->conf->redis_ttl_open;
-	s = session_of(&l->clock, age > 0 ? age : 0);
-	return s == SESSION_CLOSED ? l->conf->redis_ttl_closed : l->conf->redis_ttl_open;
+static struct lives
+lives_now(const struct latest *l)
+{
+	int64_t open = l->conf->redis_ttl_open, age = clock_wall() - l->clock.received;
+
+	if (session_of(&l->clock, age > 0 ? age : 0) == SESSION_CLOSED)
+		return (struct lives){ open, l->conf->redis_ttl_closed };
+	return (struct lives){ open, open };
 }
 
 void
@@ -150,11 +152,39 @@ latest_ping(struct latest *l)
 		l->pinged_ns = clock_mono();
 }
 
+/* Of what Redis holds now, as it said. */
+static void
+rows_learn(struct latest *l, const struct latest_batch *b)
+{
+	const struct latest_row *row;
+
+	if (b->row_count == 0 || redis_is_cluster(l->redis))
+		return;
+	if (!l->alone) {
+		if (l->sole || l->begins)
+			l->together_until = clock_mono() + TOGETHER_MS * CLOCK_MS;
+		l->sole = false;
+		known_clear(&l->known);
+		return;
+	}
+	l->sole = true;
+	for (size_t i = 0; i < b->row_count; i++) {
+		row = &b->rows[i];
+		if (!row->won)
+			known_forget(&l->known, row->name);
+		else if (row->known)
+			known_note(&l->known, row->name, &row->id);
+		else
+			known_begin(&l->known, row->name, &row->id, row->ttl_ms, l->flight_ns);
+	}
+}
+
 static void
 flight_landed(struct latest *l)
 {
 	struct latest_batch *b = l->flying;
 
+	rows_learn(l, b);
 	for (size_t i = 0; i < b->row_count; i++)
 		metric_add(l->stats, M_REDIS_VALUES,
 		    (unsigned)label_index(LABELS_kind, msg_desc(b->rows[i].type)->name), 0, 1);
@@ -234,30 +264,66 @@ flight_answered(const struct redis_answer *a, void *arg)
 		loop_timer_set(&l->work, 0);
 }
 
-static int
-send_command(struct latest *l, const char *key, const void *bytes, size_t len)
+/* Of one server, in the order they were sent. A call tells how many of its rows were written: all, or it is not told which. */
+static void
+rows_answered(const struct redis_answer *a, void *arg)
 {
-	int r = redis_send(l->redis, key, bytes, len, flight_answered, l);
+	struct latest *l = arg;
+	const struct latest_batch *b = l->flying;
+	size_t to = l->rows_answered + ROWS_A_CALL, count;
+	int64_t said = a->cause == REDIS_WELL && a->reply != NULL ? a->reply->integer : -1;
+
+	if (l->flight && l->rows_answered < b->row_count) {
+		to = to < b->row_count ? to : b->row_count;
+		count = to - l->rows_answered;
+		l->alone = l->alone && said >= 0;
+		while (l->rows_answered < to)
+			b->rows[l->rows_answered++].won = said == (int64_t)count;
+	}
+	flight_answered(a, arg);
+}
+
+static int
+send_command(struct latest *l, const char *key, const void *bytes, size_t len, REDIS_DONE(done))
+{
+	int r = redis_send(l->redis, key, bytes, len, done, l);
 
 	if (r == E_OK)
 		l->outstanding++;
 	return r;
 }
 
-static int
-send_rows(struct latest *l, const struct latest_batch *b)
+static void
+rows_prepare(const struct latest *l, struct latest_batch *b, size_t from, size_t to)
 {
-	size_t step = redis_is_cluster(l->redis) ? 1 : ROWS_A_CALL, from, to;
-	const char *sha = l->whole_script ? NULL : l->sha;
+	const struct lives lives = lives_now(l);
+	int64_t now = clock_mono();
+
+	for (struct latest_row *row = &b->rows[from]; row < &b->rows[to]; row++) {
+		row->ttl_ms = row->id.asset == ASSET_CRYPTO ? lives.crypto_ms : lives.other_ms;
+		row->known =
+		    l->sole && known_is_older(&l->known, row->name, &row->id, row->ttl_ms, now);
+	}
+}
+
+static int
+send_rows(struct latest *l, struct latest_batch *b)
+{
+	bool cluster = redis_is_cluster(l->redis);
+	size_t step = cluster ? 1 : ROWS_A_CALL, from, to;
+	struct latest_call how = { l->whole_script ? NULL : l->sha, cluster ? "" : l->writer,
+		false };
 	int r = E_OK;
 
 	for (size_t n = 0; n < ROWS_A_TURN && l->rows_sent < b->row_count && r == E_OK; n += step) {
 		from = l->rows_sent;
 		to = from + step < b->row_count ? from + step : b->row_count;
+		how.begins = l->begins && from == 0;
+		rows_prepare(l, b, from, to);
 		buf_reset(&l->command);
-		if ((r = batch_write_rows(b, from, to, sha, latest_ttl_ms, l, &l->command)) == E_OK)
-			r = send_command(
-			    l, b->rows[from].id.key, buf_data(&l->command), buf_len(&l->command));
+		if ((r = batch_write_rows(b, from, to, &how, &l->command)) == E_OK)
+			r = send_command(l, b->rows[from].id.key, buf_data(&l->command),
+			    buf_len(&l->command), cluster ? flight_answered : rows_answered);
 		l->rows_sent = to;
 	}
 	return r;
@@ -272,7 +338,7 @@ send_entries(struct latest *l, struct latest_batch *b)
 	for (size_t n = 0; n < ENTRIES_A_TURN && l->entries_sent < b->entry_count && r == E_OK;
 	     n++) {
 		e = &b->entries[l->entries_sent++];
-		r = send_command(l, e->key, buf_data(&b->stream), e->len);
+		r = send_command(l, e->key, buf_data(&b->stream), e->len, flight_answered);
 		buf_consume(&b->stream, e->len);
 	}
 	return r;
@@ -308,6 +374,21 @@ latest_send_more(struct latest *l)
 	flight_over(l); /* nothing of what was read was worth sending, or nothing could be sent */
 }
 
+/* Whoever wrote before this batch, or does so while it is on its way, is noticed: by the key of who wrote last. */
+static void
+flight_begin_alone(struct latest *l)
+{
+	uint64_t drawn;
+
+	l->alone = true;
+	l->rows_answered = 0;
+	l->begins = !l->sole && clock_mono() >= l->together_until;
+	if (!l->begins && l->writer[0] != '\0')
+		return;
+	hash_random(&drawn, sizeof(drawn));
+	(void)snprintf(l->writer, sizeof(l->writer), "%016" PRIx64, drawn);
+}
+
 void
 latest_send(struct latest *l)
 {
@@ -319,6 +400,7 @@ latest_send(struct latest *l)
 	l->flight_ns = clock_mono();
 	l->flight_cause = REDIS_WELL;
 	l->rows_sent = l->entries_sent = 0;
+	flight_begin_alone(l);
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next)
 		s->sent = s->read;
 	latest_send_more(l);

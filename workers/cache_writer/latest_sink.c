@@ -84,6 +84,8 @@ latest_rewind(struct latest *l)
 {
 	batch_reset(l->gathered);
 	batch_reset(l->flying);
+	l->sole = false;
+	known_clear(&l->known);
 	for (struct latest_source *s = l->sources; s != NULL; s = s->next)
 		if (s->begun == SOURCE_BEGUN)
 			source_rewind(s);
@@ -260,6 +262,7 @@ latest_open(struct loop *loop, const struct conf *conf, struct stats *stats)
 	l->gathered = &l->batches[0];
 	l->flying = &l->batches[1];
 	buf_init(&l->command, COMMAND_MAX);
+	known_clear(&l->known);
 	loop_timer_open(loop, &l->work, latest_work, l);
 	loop_timer_open(loop, &l->check, latest_check, l);
 	l->redis = redis_open(loop, &url, &l->bounds, &latest_hooks, l);
@@ -287,6 +290,7 @@ latest_close(struct latest **lp)
 	batch_close(&l->batches[0]);
 	batch_close(&l->batches[1]);
 	buf_fini(&l->command);
+	known_close(&l->known);
 	mem_free(lp);
 }
 

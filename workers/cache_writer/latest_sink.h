@@ -13,6 +13,7 @@
 
 struct latest_row { /* the newest value of its key in this batch */
 	struct latest_id id; /* first: key and field are what is looked up */
+	uint64_t name;	     /* known_name() of it */
 	enum msg_type type;
 	union {
 		struct quote quote;
@@ -21,7 +22,10 @@ struct latest_row { /* the newest value of its key in this batch */
 		struct greeks greeks;
 		struct snapshot snapshot;
 	} value;
-	UT_hash_handle hh;
+	int64_t ttl_ms;		/* when it was sent */
+	bool known;		/* Redis holds nothing newer, if it is this sink who wrote last */
+	bool won;		/* it is what Redis holds */
+	uint32_t place;		/* in the batch's index */
 };
 
 struct latest_entry { /* one XADD, its bytes in batch.stream */
@@ -31,7 +35,7 @@ struct latest_entry { /* one XADD, its bytes in batch.stream */
 
 struct latest_batch {
 	struct latest_row *rows;
-	struct latest_row *by_key;
+	uint64_t *index;	/* of half of a row's name, and its number from 1 on; 0: free */
 	size_t row_count;
 	struct latest_entry *entries;
 	size_t entry_count;
@@ -47,12 +51,19 @@ bool batch_is_empty(const struct latest_batch *);
 int batch_add(struct latest_batch *, const struct journal_record *, const char *origin,
     int64_t stream_max) MUST_CHECK;
 
-/* Writes a value only where none that is as new is held. KEYS: hashes; ARGV: field, value, milliseconds to live of
- * each. A value that is not ours is no value. */
+/* Writes values only where none that is as new is held; one that is not ours is no value. Answers how many were
+ * written, or, when somebody else had written since this writer began, -1 less that. */
 extern const char latest_script[];
-/* EVALSHA or EVAL of rows [from, to). `ttl` tells how long each lives. */
-int batch_write_rows(const struct latest_batch *, size_t from, size_t to, const char *sha,
-    int64_t (*ttl_ms)(enum asset, void *), void *arg, struct buf *) MUST_CHECK;
+#define LATEST_WRITER LATEST_PREFIX "writer"	/* the key of who wrote last */
+#define ROWS_A_CALL 64	/* so that a script keeps others waiting for some 0.2 ms */
+struct latest_call {
+	const char *sha;	/* null: the whole script */
+	const char *writer;	/* "": all rows are compared, and nobody is told */
+	bool begins;		/* to be the one who wrote last */
+};
+/* EVALSHA or EVAL of rows [from, to), ROWS_A_CALL at most. */
+int batch_write_rows(const struct latest_batch *, size_t from, size_t to, const struct latest_call *,
+    struct buf *) MUST_CHECK;
 
 /* One journal on its way to Redis. */
 struct latest_source {

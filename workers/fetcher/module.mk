@@ -4,7 +4,7 @@ libfetcher_a_SOURCES = workers/fetcher/plan.c workers/fetcher/pump.c workers/fet
 	workers/fetcher/job.c workers/fetcher/settle.c workers/fetcher/walk.c workers/fetcher/cover.c workers/fetcher/missing.c \
 	workers/fetcher/publish.c workers/fetcher/seen.c workers/fetcher/request.c workers/fetcher/exchange.c workers/fetcher/libcurl.c workers/fetcher/rest.c \
 	workers/fetcher/verdict.c workers/fetcher/traced.c workers/fetcher/budget.c workers/fetcher/breaker.c \
-	workers/fetcher/clock_watch.c workers/fetcher/decode.c workers/fetcher/decode_record.c \
+	workers/fetcher/clock_watch.c workers/fetcher/decode.c workers/fetcher/decode_take.c workers/fetcher/decode_record.c \
 	workers/fetcher/decode_scan.c workers/fetcher/fetcher.h workers/fetcher/plan.h \
 	workers/fetcher/exchange.h workers/fetcher/libcurl.h workers/fetcher/budget.h workers/fetcher/decode.h \
 	workers/fetcher/decode_record.h

@@ -68,6 +68,7 @@ traced_link(struct msg_span *s, const struct exchange *e, unsigned i, uint64_t i
 	s->link_high = e->traces[0].asked.high;
 	s->link_low = e->traces[0].asked.low;
 	s->link_id = id;
+	s->link_flags = e->traces[0].asked.flags;
 }
 
 void

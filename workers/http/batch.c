@@ -271,6 +271,7 @@ batch_new(struct visit *c, const struct ask *ask)
 	b->count = count;
 	for (size_t i = 0; i < count; i++) {
 		b->entries[i].batch = b;
+		waited_record(&b->entries[i].waiter, &b->asker);
 		buf_init(&b->entries[i].text, ENTRY_BYTES_MAX);
 	}
 	return b;

@@ -37,6 +37,10 @@ struct l2_flight {
 	char key[FLIGHT_KEY];
 };
 
+/* How it may be without a value. */
+enum l2_end { L2_MISS, L2_REFUSED, L2_FAILED, L2_TIMEOUT };
+static const char *const l2_end_names[] = { "miss", "refused", "failed", "timeout" };
+
 struct l2 {
 	struct lookup *lookup;
 	struct proc *proc;
@@ -73,9 +77,9 @@ flight_unlink(struct l2 *l, struct l2_flight *f)
 	TAILQ_REMOVE(&l->waited, f, next);
 }
 
-/* Everybody goes on, with the value or without. The flight is off every list. */
+/* Everybody goes on, with the value or, for this reason, without. The flight is off every list. */
 static void
-flight_tell(struct l2_flight *f, const union msg_any *value, int64_t age_ns)
+flight_tell(struct l2_flight *f, const union msg_any *value, int64_t age_ns, enum l2_end end)
 {
 	struct ask ask = f->ask;
 	struct waiter *who;
@@ -84,13 +88,16 @@ flight_tell(struct l2_flight *f, const union msg_any *value, int64_t age_ns)
 	while ((who = TAILQ_FIRST(&f->waiters)) != NULL) {
 		TAILQ_REMOVE(&f->waiters, who, next);
 		who->flight = NULL;
+		if (value == NULL)
+			waited_over_as(who, &ask.fetch, l2_end_names[end], end >= L2_FAILED);
 		ask.max_age_ns = who->max_age_ns;
+		waited_ask(who, &ask.fetch);
 		lookup_after_l2(f->l2->lookup, &ask, who, value, age_ns);
 	}
 }
 
 static void
-flights_give_up(struct l2 *l)
+flights_give_up(struct l2 *l, enum l2_end end)
 {
 	struct l2_flight *f;
 
@@ -99,7 +106,7 @@ flights_give_up(struct l2 *l)
 		f->given_up = true;
 		TAILQ_INSERT_TAIL(&l->given_up, f, next);
 		l2_count(l, LABEL_hit_FAILED);
-		flight_tell(f, NULL, 0);
+		flight_tell(f, NULL, 0, end);
 	}
 }
 
@@ -117,7 +124,7 @@ l2_trip(struct l2 *l, unsigned cause, const char *why)
 	l->open = true;
 	loop_timer_clear(&l->wait);
 	loop_timer_set(&l->beat, BEAT_OPEN_MS);
-	flights_give_up(l);
+	flights_give_up(l, cause == LABEL(redis, TIMEOUT) ? L2_TIMEOUT : L2_FAILED);
 }
 
 static void
@@ -306,13 +313,15 @@ value_mismatch(const struct l2 *l, const struct ask *a, const union msg_any *v)
 
 /* What can be shown, with its age; anything else is counted and null. */
 static const union msg_any *
-flight_read(struct l2_flight *f, const redisReply *reply, union msg_any *v, int64_t *age_ns)
+flight_read(struct l2_flight *f, const redisReply *reply, union msg_any *v, int64_t *age_ns,
+    enum l2_end *end)
 {
 	enum msg_type type = f->ask.kind == ASK_QUOTE ? MSG_QUOTE : MSG_TRADE;
 	const char *why = "it is no text";
 	int r = E_DATA_VALIDATION_ERROR;
 
 	if (reply->type == REDIS_REPLY_NIL) {
+		*end = L2_MISS;
 		l2_count(f->l2, LABEL_hit_MISS);
 		return NULL;
 	}
@@ -327,6 +336,7 @@ flight_read(struct l2_flight *f, const redisReply *reply, union msg_any *v, int6
 		if (*age_ns >= 0)
 			return v;
 	}
+	*end = L2_REFUSED;
 	log_debug("redis: what it holds of %s is refused: %s", f->ask.fetch.symbol, why);
 	l2_count(f->l2, LABEL_hit_REFUSED);
 	return NULL;
@@ -337,6 +347,7 @@ flight_answered(const struct redis_answer *a, void *arg)
 {
 	struct l2_flight *f = arg;
 	const union msg_any *value = NULL;
+	enum l2_end end = L2_FAILED;
 	struct l2 *l = f->l2;
 	union msg_any room;
 	int64_t age_ns = 0;
@@ -349,10 +360,10 @@ flight_answered(const struct redis_answer *a, void *arg)
 	}
 	flight_unlink(l, f);
 	if (a->cause == REDIS_WELL)
-		value = flight_read(f, a->reply, &room, &age_ns);
+		value = flight_read(f, a->reply, &room, &age_ns, &end);
 	else
 		l2_count(l, LABEL_hit_FAILED);
-	flight_tell(f, value, age_ns);
+	flight_tell(f, value, age_ns, end);
 	mem_free(&f);
 	if (a->cause != REDIS_WELL && a->reply != NULL)
 		l2_trip(l, a->cause, a->why);
@@ -421,14 +432,23 @@ l2_join(struct l2 *l, const struct ask *a, struct waiter *who)
 	size_t hash_len;
 	int r;
 
-	if (l->open || a->fetch.feed[0] == '\0')
+	if (a->fetch.feed[0] == '\0')
 		return E_CLOSED;
+	if (l->open) {
+		waited_refused(who, WAITED_REDIS, &a->fetch, "breaker_open");
+		return E_CLOSED;
+	}
 	flight_key(a, key, &hash_len);
 	HASH_FIND(hh, l->by_key, key, strlen(key), f);
-	if (f != NULL)
+	if (f != NULL) {
 		l2_count(l, LABEL_hit_JOINED);
-	else if ((r = flight_begin(l, a, key, hash_len, &f)) != E_OK)
+		waited_begin(who, WAITED_REDIS, &f->ask.fetch);
+	} else if ((r = flight_begin(l, a, key, hash_len, &f)) != E_OK) {
+		waited_refused(who, WAITED_REDIS, &a->fetch, "full");
 		return r;
+	} else {
+		waited_begin(who, WAITED_REDIS, NULL);
+	}
 	who->flight = f;
 	who->max_age_ns = a->max_age_ns;
 	TAILQ_INSERT_TAIL(&f->waiters, who, next);
@@ -440,6 +460,7 @@ l2_leave(struct waiter *who)
 {
 	if (who->flight == NULL)
 		return;
+	waited_over_as(who, &who->flight->ask.fetch, "left", true);
 	TAILQ_REMOVE(&who->flight->waiters, who, next);
 	who->flight = NULL;
 }

@@ -19,15 +19,19 @@
 #define LIBPQ_FUNCTIONS(X)                                                                         \
 	X(PQconnectPoll, PostgresPollingStatusType, (PGconn * c), (c))                             \
 	X(PQconsumeInput, int, (PGconn * c), (c))                                                  \
+	X(PQescapeLiteral, char *, (PGconn * c, const char *text, size_t len), (c, text, len))     \
 	X(PQflush, int, (PGconn * c), (c))                                                         \
+	X(PQgetCopyData, int, (PGconn * c, char **out, int async), (c, out, async))                \
 	X(PQgetResult, PGresult *, (PGconn * c), (c))                                              \
 	X(PQgetisnull, int, (const PGresult *r, int row, int column), (r, row, column))            \
 	X(PQgetlength, int, (const PGresult *r, int row, int column), (r, row, column))            \
 	X(PQgetvalue, char *, (const PGresult *r, int row, int column), (r, row, column))          \
 	X(PQisBusy, int, (PGconn * c), (c))                                                        \
+	X(PQnfields, int, (const PGresult *r), (r))                                                \
 	X(PQntuples, int, (const PGresult *r), (r))                                                \
 	X(PQresultErrorMessage, char *, (const PGresult *r), (r))                                  \
 	X(PQresultStatus, ExecStatusType, (const PGresult *r), (r))                                \
+	X(PQsendQuery, int, (PGconn * c, const char *q), (c, q))                                   \
 	X(PQsendQueryParams, int,                                                                  \
 	    (PGconn * c, const char *q, int n, const Oid *types, const char *const *values,        \
 		const int *lengths, const int *formats, int format),                               \

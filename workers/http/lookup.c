@@ -1,5 +1,5 @@
 /* lookup.c - book, then L1, then Redis, then the fetcher. */
-#include "lookup.h"
+#include "found.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,68 +120,6 @@ lookup_session(const struct lookup *l, enum asset asset)
 	return asset == ASSET_CRYPTO ? SESSION_OPEN : session_of(&l->clock, lookup_clock_age(l));
 }
 
-static int64_t
-lookup_freshness_of_kind(const struct conf *c, enum ask_kind kind)
-{
-	switch (kind) {
-	case ASK_QUOTE:
-		return c->freshness_quote;
-	case ASK_TRADE:
-		return c->freshness_trade;
-	case ASK_SNAPSHOT:
-	case ASK_CHAIN:
-		return c->freshness_snapshot;
-	case ASK_BARS:
-	case ASK_TRADES:
-		return c->freshness_bars;
-	case ASK_CLOCK:
-		break;
-	}
-	return SESSION_CLOCK_AGE_NS / CLOCK_MS;
-}
-
-static int64_t
-at_most(int64_t limit, const struct ask *a)
-{
-	return a->max_age_ns != ASK_ANY_AGE && a->max_age_ns < limit ? a->max_age_ns : limit;
-}
-
-/* The clock is read once a look-up: what is decided by it and what is told of it are one. It is
- * the one that never steps: by the wall clock a value could become younger than it is. */
-struct moment {
-	int64_t now_ns;
-	enum session session;
-};
-
-static struct moment
-lookup_moment(const struct lookup *l, enum asset asset)
-{
-	struct moment m = { .now_ns = clock_mono() };
-
-	m.session = asset == ASSET_CRYPTO ? SESSION_OPEN
-					  : session_of(&l->clock, m.now_ns - l->clock_taken_ns);
-	return m;
-}
-
-static int64_t
-lookup_freshness(const struct lookup *l, const struct ask *a, const struct moment *m)
-{
-	const struct conf *c = &l->proc->conf;
-	bool is_closed = m->session == SESSION_CLOSED;
-
-	return at_most(
-	    (is_closed ? c->freshness_closed : lookup_freshness_of_kind(c, a->kind)) * CLOCK_MS, a);
-}
-
-/* A value held since `taken`; 0: there is none. */
-static void
-found_begin(struct found *f, enum cache_way way, const struct moment *m, int64_t taken)
-{
-	*f = (struct found){
-		.way = way, .session = m->session, .age_ns = taken != 0 ? m->now_ns - taken : 0
-	};
-}
-
 /* Quotes and trades live in the book, everything else in L1. */
 static bool
 ask_is_latest(const struct ask *a)
@@ -234,55 +172,6 @@ lookup_in_book(struct lookup *l, const struct ask *a, struct found *f)
 	return true;
 }
 
-/* A range without a single row is no data, unless it is the end of a walk over pages. */
-static void
-found_refuse_empty(const struct ask *a, struct found *f)
-{
-	const struct shown *s = f->what.shown;
-	bool is_rows = ask_is_range(a->kind) || a->kind == ASK_CHAIN;
-
-	if (f->what.error != E_OK || s == NULL || !is_rows || s->count > 0 || !s->complete ||
-	    a->fetch.page_token[0] != '\0')
-		return;
-	f->what.error =
-	    ask_is_range(a->kind) ? E_HISTORICAL_DATA_UNAVAILABLE : E_OPTIONS_CHAIN_UNAVAILABLE;
-	f->what.shown = NULL;
-}
-
-/* What was old when it was taken in is older now; how long it may be served counts from then, for what may still change
- * from when it was received. */
-static void
-found_age(struct found *f)
-{
-	const struct shown *s = f->what.shown;
-
-	if (s == NULL || s->aged_ns == 0)
-		return;
-	f->age_ns += s->aged_ns;
-	f->fresh_ns += s->aged_ns - s->unsettled_ns;
-}
-
-static int64_t
-cached_age(const struct cached *c, const struct moment *m)
-{
-	return m->now_ns - c->taken_ns + (c->shown != NULL ? c->shown->unsettled_ns : 0);
-}
-
-/* Asking before a refusal is forgotten draws the same one: it says when. */
-static void
-found_fill(struct found *f, const struct cached *c, int64_t fresh)
-{
-	uint64_t left_ms = (uint64_t)((fresh > f->age_ns ? fresh - f->age_ns : 0) / CLOCK_MS);
-
-	f->fresh_ns = fresh;
-	f->what.error = c->error;
-	f->what.shown = c->shown;
-	f->what.reason = c->reason[0] != '\0' ? c->reason : NULL;
-	found_age(f);
-	if (c->error != E_OK)
-		f->what.retry_ms = c->retry_ms > left_ms ? c->retry_ms : left_ms;
-}
-
 static bool
 lookup_in_cache(struct lookup *l, const struct ask *a, struct found *f)
 {
@@ -297,9 +186,9 @@ lookup_in_cache(struct lookup *l, const struct ask *a, struct found *f)
 		lookup_count(l, LABEL_layer_L1, LABEL_hit_MISS);
 		return false;
 	}
-	age = cached_age(c, &m);
+	age = found_cached_age(c, &m);
 	fresh = c->error == E_OK ? lookup_freshness(l, a, &m)
-				 : at_most(l->proc->conf.freshness_negative * CLOCK_MS, a);
+				 : found_at_most(l->proc->conf.freshness_negative * CLOCK_MS, a);
 	lookup_count(l, LABEL_layer_L1, age >= fresh ? LABEL_hit_EXPIRED : LABEL_hit_HIT);
 	if (age >= fresh)
 		return false;
@@ -388,8 +277,11 @@ lookup_after_l2(struct lookup *l, const struct ask *a, struct waiter *who, const
 {
 	struct outcome what = { .retry_ms = 1000,
 		.reason = "as many fetches wait as this gateway allows" };
+	bool is_used = v != NULL && lookup_use_redis(l, a, v, age_ns, &what);
 
-	if (v != NULL && lookup_use_redis(l, a, v, age_ns, &what)) {
+	if (v != NULL)
+		waited_over_as(who, &a->fetch, is_used ? "hit" : "expired", false);
+	if (is_used) {
 		who->done(who, &what);
 		shown_put(&what.shown);
 		lookup_trim(l);
@@ -425,7 +317,7 @@ lookup_stale_in_book(
 static bool
 lookup_stale(struct lookup *l, const struct ask *a, struct found *f)
 {
-	int64_t limit = at_most(l->proc->conf.freshness_stale_if_error * CLOCK_MS, a);
+	int64_t limit = found_at_most(l->proc->conf.freshness_stale_if_error * CLOCK_MS, a);
 	struct moment m = lookup_moment(l, a->asset);
 	const struct cached *c;
 	char key[FETCH_KEY];
@@ -434,7 +326,7 @@ lookup_stale(struct lookup *l, const struct ask *a, struct found *f)
 		return lookup_stale_in_book(l, a, limit, &m, f);
 	ask_key(a, key);
 	c = cache_find(l->cache, key, ++l->uses);
-	if (c == NULL || c->error != E_OK || cached_age(c, &m) >= limit)
+	if (c == NULL || c->error != E_OK || found_cached_age(c, &m) >= limit)
 		return false;
 	found_begin(f, CACHE_STALE, &m, c->taken_ns);
 	found_fill(f, c, 0);

@@ -11,6 +11,7 @@
 #include "proc.h"
 #include "session.h"
 #include "shown.h"
+#include "waited.h"
 
 enum cache_way { CACHE_BOOK, CACHE_L1, CACHE_MISS, CACHE_STALE, CACHE_REDIS, CACHE_STORE };
 const char	*cache_way_name(enum cache_way);	/* "book", "l1", "miss", "stale", "redis", "store" */
@@ -90,6 +91,7 @@ struct waiter {			/* embedded by who waits */
 	struct fetching *on;		/* null when it does not wait */
 	struct l2_flight *flight;	/* l2.c: it waits for Redis first */
 	int64_t		 max_age_ns;	/* l2.c: as its ask has it */
+	struct waited	 waited;	/* waited.c */
 	TAILQ_ENTRY(waiter) next;
 };
 

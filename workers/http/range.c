@@ -373,8 +373,29 @@ range_fetch(struct range *r, int64_t low, int64_t high)
 /*
  * The store
  */
+static const char *
+range_outcome(const struct range *r, const struct history_answer *a, bool whole)
+{
+	if (a->error != E_OK)
+		return a->late ? "timeout" : "failed";
+	if (whole)
+		return "hit";
+	return (r->down ? a->reach <= r->high : a->reach >= r->low) ? "partial" : "miss";
+}
+
 static void
-range_count(const struct range *r, const struct history_answer *a)
+range_record(struct range *r, const struct history_answer *a, bool whole)
+{
+	const struct waited_end end = { .outcome = range_outcome(r, a, whole),
+		.failed = a->error != E_OK,
+		.reason = a->why,
+		.rows = a->count };
+
+	waited_over(&r->waiter, &r->ask.fetch, &end);
+}
+
+static void
+range_count(struct range *r, const struct history_answer *a)
 {
 	struct stats *s = &r->asker.worker->proc->stats;
 	bool whole = a->error == E_OK && (a->full || a->holes == 0 ||
@@ -383,6 +404,7 @@ range_count(const struct range *r, const struct history_answer *a)
 			     ? LABEL(store, POSTGRES)
 			     : LABEL(store, SQLITE);
 
+	range_record(r, a, whole);
 	lookup_count(range_lookup(r), LABEL_layer_STORE,
 	    a->error != E_OK ? LABEL_hit_FAILED
 	    : whole	     ? LABEL_hit_HIT
@@ -484,6 +506,7 @@ range_ask_store(struct range *r)
 		.fresh_ns = lookup_fresh(range_lookup(r), &r->ask),
 		.final_after_ns = conf->history_final_after * CLOCK_MS,
 		.wait_ms = conf->history_wait };
+	int error;
 
 	q.series.what = r->ask.kind == ASK_BARS ? COVERED_BARS : COVERED_TRADES;
 	q.series.asset = r->ask.asset;
@@ -492,7 +515,12 @@ range_ask_store(struct range *r)
 	memcpy(q.series.timeframe, f->timeframe, sizeof(q.series.timeframe));
 	memcpy(q.series.adjustment, f->adjustment, sizeof(q.series.adjustment));
 	r->asked_ns = clock_mono();
-	return history_ask(range_store(r), &q, range_on_store, r, &r->ticket);
+	if ((error = history_ask(range_store(r), &q, range_on_store, r, &r->ticket)) == E_OK)
+		waited_begin(&r->waiter, WAITED_STORE, NULL);
+	else
+		waited_refused(
+		    &r->waiter, WAITED_STORE, f, error == E_CLOSED ? "breaker_open" : "full");
+	return error;
 }
 
 static void
@@ -518,8 +546,10 @@ range_leave(struct pending *p)
 {
 	struct range *r = (struct range *)p;
 
-	if (r->ticket != NULL)
+	if (r->ticket != NULL) {
 		history_cancel(r->ticket);
+		waited_over_as(&r->waiter, &r->ask.fetch, "left", true);
+	}
 	asker_trace_gone(&r->asker);
 	lookup_leave(range_lookup(r), &r->waiter);
 	range_free(&r);
@@ -566,6 +596,7 @@ range_begin(struct visit *c, const struct ask *ask, const struct token *token)
 	r->asker = c->asker;
 	r->ask = *ask;
 	asker_trace_fetch(&r->asker, &r->ask.fetch);
+	waited_record(&r->waiter, &r->asker);
 	r->down = ask_runs_down(ask);
 	r->limit = ask->fetch.limit;
 	range_begin_over(r);

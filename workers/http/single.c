@@ -53,6 +53,7 @@ single_wait(struct visit *c, const struct ask *ask)
 	s->asker = c->asker;
 	s->ask = *ask;
 	asker_trace_fetch(&s->asker, &s->ask.fetch);
+	waited_record(&s->waiter, &s->asker);
 	if ((refused.error = lookup_later(lookup, &s->ask, &s->waiter)) == E_OK) {
 		http_tag_set(c->asker.request, s);
 		return;

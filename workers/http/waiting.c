@@ -101,6 +101,7 @@ fetching_tell(struct waiting *w, struct fetching *g, const struct outcome *what)
 
 	while ((who = TAILQ_FIRST(&g->waiters)) != NULL) {
 		waiter_off(w, g, who);
+		waited_fetched(who, &g->fetch, what);
 		who->done(who, what);
 	}
 	mem_free(&g);
@@ -233,6 +234,9 @@ waiting_join(
 	who->on = g;
 	TAILQ_INSERT_TAIL(&g->waiters, who, next);
 	w->waiters++;
+	/* Of who asks first the fetcher records the call itself. */
+	if (!is_new)
+		waited_begin(who, WAITED_FETCH, &g->fetch);
 	*joined = !is_new;
 	return E_OK;
 }
@@ -240,8 +244,10 @@ waiting_join(
 void
 waiting_leave(struct waiting *w, struct waiter *who)
 {
-	if (who->on != NULL)
-		waiter_off(w, who->on, who);
+	if (who->on == NULL)
+		return;
+	waited_over_as(who, &who->on->fetch, "left", true);
+	waiter_off(w, who->on, who);
 }
 
 /* Asks the fetcher for everything once more; what its queue does not take ends up in `refused`. */

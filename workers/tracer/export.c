@@ -178,15 +178,20 @@ exporter_set_headers(struct exporter *e, const struct conf *c)
 {
 	struct pair pairs[HEADERS_MAX];
 	char list[sizeof(c->trace_headers)], line[sizeof(list) + 2];
+	bool is_own = c->trace_traces_headers[0] != '\0';
 	size_t count = 0;
 
-	(void)text_copy(list, sizeof(list), c->trace_headers);
+	(void)text_copy(list, sizeof(list), is_own ? c->trace_traces_headers : c->trace_headers);
 	/* All of it is left out then, as with the resource's attributes: the collector says what it misses. */
 	if (pairs_read(list, pairs, HEADERS_MAX, &count) != E_OK)
-		log_warn("trace.headers (OTEL_EXPORTER_OTLP_HEADERS): it is not "
-			 "name=value,name=value with values percent-encoded; left out");
+		log_warn("trace.%s: it is not name=value,name=value with values "
+			 "percent-encoded; left out",
+		    is_own ? "traces_headers (OTEL_EXPORTER_OTLP_TRACES_HEADERS)"
+			   : "headers (OTEL_EXPORTER_OTLP_HEADERS)");
 	exporter_add_header(e, "Content-Type: application/x-protobuf");
 	exporter_add_header(e, "Expect:"); /* no round trip before a body */
+	if (strcmp(c->trace_compression, "gzip") == 0)
+		exporter_add_header(e, "Content-Encoding: gzip");
 	for (size_t i = 0; i < count; i++) {
 		(void)snprintf(line, sizeof(line), "%s: %s", pairs[i].name, pairs[i].value);
 		exporter_add_header(e, line);

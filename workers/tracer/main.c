@@ -30,11 +30,15 @@ struct tracer {
 	struct proc *proc;
 	struct exporter *exporter; /* null: no collector is configured any more */
 	struct queue queue;
-	struct buf one, spans, body, resource;
+	struct buf one, spans, body, packed, resource;
+	const struct buf *out; /* what is sent: the body or its gzip */
+	int64_t begun_ns;      /* the first try of this body, monotonic */
 	size_t in_body;	       /* spans; 0: there is no body to send */
 	bool sending, resting; /* resting: after a failure, until `work` fires */
 	unsigned tries;
 	bool failing, rejected; /* told of */
+	bool packs;		/* bodies are gzip */
+	size_t batch;		/* spans in one export */
 	struct backoff backoff;
 	struct loop_timer work, drain;
 	bool draining;
@@ -62,16 +66,54 @@ tracer_finish(struct tracer *t)
 	proc_finished(t->proc);
 }
 
+static void
+tracer_pack(struct tracer *t)
+{
+	t->out = &t->body;
+	if (t->in_body == 0 || !t->packs)
+		return;
+	buf_reset(&t->packed);
+	if (pack_gzip(&t->body, &t->packed) != E_OK)
+		panic("the gzip of a body passes its bound");
+	t->out = &t->packed;
+}
+
 /* The next batch into a body, if there is one. */
 static void
 tracer_fill(struct tracer *t)
 {
 	buf_reset(&t->spans);
 	buf_reset(&t->body);
-	t->in_body = queue_take(&t->queue, (size_t)t->proc->conf.trace_batch, &t->spans);
+	t->in_body = queue_take(&t->queue, t->batch, &t->spans);
 	t->tries = 0;
 	if (t->in_body > 0 && otlp_request(&t->body, &t->resource, &t->spans) != E_OK)
 		panic("a batch of spans passes its bound");
+	t->begun_ns = clock_mono();
+	tracer_pack(t);
+}
+
+/* Of what all tries of a body may take together. */
+static int64_t
+tracer_left_ms(const struct tracer *t)
+{
+	int64_t most = t->proc->conf.trace_export_timeout;
+
+	return most > 0 ? most - (clock_mono() - t->begun_ns) / CLOCK_MS : INT64_MAX;
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Of this try. A timer that fires late leaves it little, and never none: to libcurl that is no limit at all. */
+static int64_t
+tracer_limit_ms(const struct tracer *t)
+{
+	int64_t limit = least(t->proc->conf.trace_timeout, tracer_left_ms(t));
+
+	return limit > 1 ? limit : 1;
 }
 
 static void
@@ -87,7 +129,7 @@ tracer_work(void *owner)
 	if (t->in_body > 0) {
 		t->sending = true;
 		t->tries++;
-		exporter_send(t->exporter, &t->body, t->proc->conf.trace_timeout);
+		exporter_send(t->exporter, t->out, tracer_limit_ms(t));
 	} else if (t->draining) {
 		tracer_finish(t);
 	}
@@ -97,15 +139,13 @@ tracer_work(void *owner)
 static void
 tracer_plan(struct tracer *t)
 {
-	const struct conf *c = &t->proc->conf;
-
 	tracer_show(t);
 	if (t->sending || t->resting || t->in_body > 0)
 		return;
-	if (t->draining || t->queue.count >= (size_t)c->trace_batch)
+	if (t->draining || t->queue.count >= t->batch)
 		loop_timer_set(&t->work, 0);
 	else if (t->queue.count > 0 && !loop_timer_is_set(&t->work))
-		loop_timer_set(&t->work, c->trace_delay);
+		loop_timer_set(&t->work, t->proc->conf.trace_delay);
 }
 
 static void
@@ -126,8 +166,10 @@ tracer_failed(struct tracer *t, int result, int64_t retry_ms, const char *why)
 		    again ? "trying again, and dropping spans there is no room for"
 			  : "what it refuses is dropped");
 	t->failing = true;
-	if (again && t->tries < TRIES_MAX && !t->draining) {
-		tracer_rest(t, wait > retry_ms ? wait : retry_ms);
+	if (wait < retry_ms)
+		wait = retry_ms;
+	if (again && t->tries < TRIES_MAX && !t->draining && wait < tracer_left_ms(t)) {
+		tracer_rest(t, wait);
 		return;
 	}
 	tracer_lose(t, again ? LABEL(lost, FAILED) : LABEL(lost, REFUSED), t->in_body);
@@ -136,7 +178,7 @@ tracer_failed(struct tracer *t, int result, int64_t retry_ms, const char *why)
 	if (t->draining)
 		tracer_finish(t);
 	else
-		tracer_rest(t, wait > retry_ms ? wait : retry_ms);
+		tracer_rest(t, wait);
 }
 
 /* What the collector took of a batch, and what it did not: for good, it says. */
@@ -272,10 +314,18 @@ tracer_open(struct tracer *t)
 	const struct conf *c = &t->proc->conf;
 	const struct exporter_ends ends = { .done = tracer_done, .owner = t };
 
+	t->packs = strcmp(c->trace_compression, "gzip") == 0;
+	t->batch = (size_t)least(c->trace_batch, c->trace_queue);
+	if (c->trace_batch > c->trace_queue)
+		log_warn("trace.batch (OTEL_BSP_MAX_EXPORT_BATCH_SIZE): %" PRId64
+			 " is above trace.queue (OTEL_BSP_MAX_QUEUE_SIZE): an export has up to %zu "
+			 "spans",
+		    c->trace_batch, t->batch);
 	queue_init(&t->queue, (size_t)c->trace_queue);
 	buf_init(&t->one, SPAN_BYTES_MAX);
 	buf_init(&t->spans, BODY_BYTES_MAX);
 	buf_init(&t->body, BODY_BYTES_MAX + SPAN_BYTES_MAX);
+	buf_init(&t->packed, BODY_BYTES_MAX + BODY_BYTES_MAX / 64);
 	buf_init(&t->resource, BODY_BYTES_MAX);
 	t->backoff = (struct backoff){ .floor_ms = RETRY_FLOOR_MS, .ceiling_ms = RETRY_LIMIT_MS };
 	loop_timer_open(t->proc->loop, &t->work, tracer_work, t);
@@ -296,6 +346,7 @@ tracer_close(struct tracer *t)
 	buf_fini(&t->one);
 	buf_fini(&t->spans);
 	buf_fini(&t->body);
+	buf_fini(&t->packed);
 	buf_fini(&t->resource);
 }
 

@@ -31,6 +31,7 @@ enum {
 	SPAN_FLAGS = 16,
 	LINK_TRACE_ID = 1,
 	LINK_SPAN_ID = 2,
+	LINK_FLAGS = 6,
 	STATUS_MESSAGE = 2,
 	STATUS_CODE = 3,
 	STATUS_CODE_ERROR = 2,
@@ -176,6 +177,13 @@ put_number_attribute(struct buf *b, const char *name, uint64_t v)
 	return r;
 }
 
+/* As the conventions have it. */
+static const char *
+system_name(const char *store)
+{
+	return strcmp(store, "postgres") == 0 ? "postgresql" : store;
+}
+
 static int
 put_attributes(struct buf *b, const struct msg_span *s, const char *slot)
 {
@@ -186,11 +194,14 @@ put_attributes(struct buf *b, const struct msg_span *s, const char *slot)
 		{ "http.request.method", s->method },
 		{ "http.route", s->route },
 		{ "url.path", s->path },
-		{ "error.type", s->failed ? s->code : "" },
-		{ "db.system.name", s->store },
+		{ "error.type", !s->failed	     ? ""
+				: s->code[0] != '\0' ? s->code
+						     : s->outcome },
+		{ "db.system.name", system_name(s->store) },
 		{ "opitios.request_id", s->request_id },
 		{ "opitios.symbol", s->symbol },
 		{ "opitios.cache", s->cache },
+		{ "opitios.outcome", s->outcome },
 		{ "opitios.code", s->code },
 		{ "opitios.endpoint", s->endpoint },
 		{ "opitios.upstream_request_id", s->upstream_id },
@@ -223,7 +234,9 @@ put_link(struct buf *b, const struct msg_span *s)
 		return E_OK;
 	buf_init(&link, MEMBER_MAX);
 	if ((r = put_id(&link, LINK_TRACE_ID, trace, 2)) == E_OK &&
-	    (r = put_id(&link, LINK_SPAN_ID, &s->link_id, 1)) == E_OK)
+	    (r = put_id(&link, LINK_SPAN_ID, &s->link_id, 1)) == E_OK &&
+	    (r = put_fixed(&link, LINK_FLAGS, WIRE_FIXED32,
+		 (s->link_flags & 0xff) | FLAG_HAS_IS_REMOTE)) == E_OK)
 		r = otlp_bytes(b, SPAN_LINKS, buf_data(&link), buf_len(&link));
 	buf_fini(&link);
 	return r;

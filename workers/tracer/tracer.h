@@ -29,6 +29,9 @@ int	otlp_request(struct buf *, const struct buf *resource, const struct buf *spa
 /* otlp_answer.c: spans an ExportTraceServiceResponse says it did not take; 0 also for what is none. */
 uint64_t	otlp_rejected(const uint8_t *, size_t);
 
+/* pack.c: appends the body as gzip. E_FULL: it passes the limit. */
+int	pack_gzip(const struct buf *body, struct buf *out) MUST_CHECK;
+
 /* queue.c: spans that wait, encoded. */
 struct queue {
 	struct queued {
@@ -52,6 +55,7 @@ struct exporter_ends {
 		    void *owner);
 	void	*owner;
 };
+/* Bodies are gzip where trace.compression says so: it tells, and does not pack. */
 struct exporter	*exporter_new(struct loop *, const struct conf *, const struct exporter_ends *);
 void		 exporter_free(struct exporter **);	/* without `done` */
 /* `body` is borrowed until `done`, which is never called from within. */

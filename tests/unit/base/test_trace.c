@@ -1,5 +1,6 @@
 /* test_trace.c - contexts of traces: what is read, refused, and sampled. */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,6 +22,24 @@ Test(trace, what_was_read_is_written_the_same)
 	cr_expect_str_eq(out, GOOD);
 	trace_format_id(&c, out);
 	cr_expect_str_eq(out, "0af7651916cd43dd8448eb211c80319c");
+}
+
+Test(trace, every_byte_of_an_id_is_written_as_the_library_does)
+{
+	struct trace_context c = { .flags = TRACE_SAMPLED };
+	char out[TRACEPARENT_LEN + 1], want[TRACEPARENT_LEN + 1];
+
+	for (uint64_t byte = 0; byte < 256; byte++)
+		for (unsigned shift = 0; shift < 64; shift += 8) {
+			c.high = byte << shift;
+			c.low = ~c.high;
+			c.span = (uint64_t)(255 - byte) << shift | 1;
+			trace_format(&c, out);
+			snprintf(want, sizeof(want),
+			    "00-%016" PRIx64 "%016" PRIx64 "-%016" PRIx64 "-01", c.high, c.low,
+			    c.span);
+			cr_assert_str_eq(out, want);
+		}
 }
 
 Test(trace, a_later_version_is_read_as_00_and_may_go_on)
@@ -51,7 +70,7 @@ Test(trace, what_is_no_traceparent_is_refused)
 		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0x",
 		"00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		"00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-011",
-		"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x", " " GOOD,
+		"01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x", (" " GOOD),
 		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331" };
 	struct trace_context c = { .high = 7 };
 

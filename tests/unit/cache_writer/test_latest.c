@@ -1,4 +1,5 @@
 /* test_latest.c - what goes to Redis at once, and where reading goes on when the journal has let go. */
+#include "latest_known.h"
 #include "latest_sink.h"
 #include "writer_help.h"
 
@@ -59,29 +60,97 @@ Test(latest_sink, of_a_batch_the_newest_of_each_key_is_sent)
 	cr_expect_eq(batch.rows[0].value.trade.price, 7, "nothing is left of the batch before");
 }
 
-static int64_t
-ttl(enum asset asset, void *arg)
-{
-	(void)arg;
-	return asset == ASSET_STOCK ? 1234 : 1;
-}
-
-Test(latest_sink, a_call_names_keys_then_field_value_and_life_of_each)
+Test(latest_sink, a_call_names_keys_then_pairs_of_field_and_life_and_values)
 {
 	static const char wanted[] =
-	    "*11\r\n$7\r\nEVALSHA\r\n$4\r\n0123\r\n$1\r\n2\r\n$18\r\nopitios:v2:trade:A\r\n"
-	    "$18\r\nopitios:v2:trade:B\r\n$3\r\niex\r\n$";
+	    "*16\r\n$7\r\nEVALSHA\r\n$4\r\n0123\r\n$1\r\n3\r\n$18\r\nopitios:v2:trade:A\r\n"
+	    "$18\r\nopitios:v2:trade:B\r\n$17\r\nopitios:v2:writer\r\n$2\r\nme\r\n$1\r\n1\r\n"
+	    "$2\r\n\x01\x82\r\n$1\r\n2\r\n$3\r\niex\r\n$4\r\n1234\r\n$3\r\niex\r\n$1\r\n1\r\n$";
+	struct latest_call how = { "0123", "me", true };
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
 	add(trade("A", 10, 1, 1));
 	add(trade("B", 10, 1, 1));
-	cr_assert_eq(batch_write_rows(&batch, 0, 2, "0123", ttl, NULL, &b), E_OK);
+	batch.rows[0].ttl_ms = 1234;
+	batch.rows[1].ttl_ms = 1;
+	batch.rows[1].known = true;
+	cr_assert_eq(batch_write_rows(&batch, 0, 2, &how, &b), E_OK);
 	cr_assert_eq(buf_add(&b, "", 1), E_OK);
 	cr_expect_eq(
-	    memcmp(buf_data(&b), wanted, sizeof(wanted) - 1), 0, "%.200s", (char *)buf_data(&b));
-	cr_expect_not_null(strstr((char *)buf_data(&b), "$4\r\n1234\r\n"));
+	    memcmp(buf_data(&b), wanted, sizeof(wanted) - 1), 0, "%.300s", (char *)buf_data(&b));
+	buf_reset(&b);
+	batch.rows[0].ttl_ms = 1;
+	how = (struct latest_call){ NULL, "", false };
+	cr_assert_eq(batch_write_rows(&batch, 0, 1, &how, &b), E_OK);
+	cr_expect_eq(
+	    memcmp(buf_data(&b), "*11", 3), 0, "no key of a writer: %.9s", (char *)buf_data(&b));
 	buf_fini(&b);
+}
+
+static struct latest_id
+id_of(unsigned symbol, int64_t event)
+{
+	struct latest_id id = { .event_ns = event, .received_ns = 5 };
+
+	snprintf(id.key, sizeof(id.key), "opitios:v2:trade:S%u", symbol);
+	strcpy(id.field, "iex");
+	return id;
+}
+
+Test(latest_sink, what_is_known_of_a_key_ends_with_its_order_its_life_and_the_round)
+{
+	struct latest_known k = { .round = 1 };
+	struct latest_id id = id_of(1, 100);
+	int64_t ttl = 320000, share = 10 * CLOCK_SEC;
+
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "nothing is known");
+	known_begin(&k, known_name(&id), &id, ttl, 0);
+	cr_expect(known_is_older(&k, known_name(&id), &id, ttl, share), "as new");
+	id.received_ns--;
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "received before");
+	id = id_of(1, 99);
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "an older event");
+	id = id_of(1, 101);
+	cr_expect(known_is_older(&k, known_name(&id), &id, ttl, 0));
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl + 1, 0), "another life");
+	cr_expect_not(
+	    known_is_older(&k, known_name(&id), &id, ttl, share + 1), "its life is to begin anew");
+	known_note(&k, known_name(&id), &id);
+	id = id_of(1, 100);
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "the newer one was noted");
+	id = id_of(2, 200);
+	known_note(&k, known_name(&id), &id);
+	cr_expect_not(
+	    known_is_older(&k, known_name(&id), &id, ttl, 0), "noted of a key that is not known");
+	id = id_of(1, 102);
+	known_forget(&k, known_name(&id));
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "forgotten");
+	known_begin(&k, known_name(&id), &id, ttl, 0);
+	known_clear(&k);
+	cr_expect_not(known_is_older(&k, known_name(&id), &id, ttl, 0), "cleared");
+	known_close(&k);
+}
+
+Test(latest_sink, what_is_known_is_bounded_and_never_wrong)
+{
+	struct latest_known k = { .round = 1 };
+	unsigned known = 0;
+	struct latest_id id;
+
+	for (unsigned i = 0; i < 400000; i++) {
+		id = id_of(i, 100 + i);
+		known_begin(&k, known_name(&id), &id, 1000, 0);
+	}
+	for (unsigned i = 0; i < 400000; i++) {
+		id = id_of(i, 99 + i);
+		cr_assert_not(known_is_older(&k, known_name(&id), &id, 1000, 0), "%u", i);
+		id = id_of(i, 100 + i);
+		known += known_is_older(&k, known_name(&id), &id, 1000, 0);
+	}
+	cr_expect_eq(k.capacity, 262144u);
+	cr_expect(known > 200000 && known <= 262144, "%u", known);
+	known_close(&k);
 }
 
 Test(latest_sink, a_batch_is_bounded_in_keys_and_in_entries)

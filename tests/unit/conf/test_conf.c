@@ -220,6 +220,11 @@ Test(conf, secrets_never_appear_in_an_error)
 	cr_expect_eq(set(&c, "alpaca.secret", "hush\nhush"), E_CONFIG);
 	cr_expect_null(strstr(why, "hush"), "%s", why);
 	cr_expect_eq(set(&c, "alpaca.secret", "<set>"), E_CONFIG);
+	/* Nor what hangs on a URL. */
+	cr_expect_eq(set(&c, "trace.endpoint", "http://collector:4318/?api_key=hush"), E_CONFIG);
+	cr_expect_null(strstr(why, "hush"), "%s", why);
+	cr_expect_eq(set(&c, "trace.endpoint", "http://collector/\nAuthorization: hush"), E_CONFIG);
+	cr_expect_null(strstr(why, "hush"), "%s", why);
 }
 
 Test(conf, secrets_are_not_printed_and_can_be_wiped)

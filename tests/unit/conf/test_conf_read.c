@@ -248,6 +248,57 @@ Test(conf_env, what_others_understand_under_a_name_of_opentelemetry_is_left_out)
 	cr_expect_eq(read_text(&c, "[trace]\nsampler = jaeger_remote\n"), E_CONFIG);
 }
 
+Test(conf_env, times_of_opentelemetry_are_whole_milliseconds)
+{
+	const char *given[] = { "OTEL_BSP_SCHEDULE_DELAY=250", "OTEL_BSP_MAX_QUEUE_SIZE=4096",
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE=64", "OTEL_BSP_EXPORT_TIMEOUT=1500",
+		"OTEL_EXPORTER_OTLP_TIMEOUT=700", "OTEL_EXPORTER_OTLP_COMPRESSION=GZIP", NULL };
+	const char *own[] = { "OPITIOS_TRACE_DELAY=2", "OTEL_BSP_SCHEDULE_DELAY=250", NULL };
+	const char *bad[] = { "OTEL_BSP_SCHEDULE_DELAY=5s", "OTEL_BSP_MAX_QUEUE_SIZE=many",
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE=0", "OTEL_BSP_EXPORT_TIMEOUT=-1",
+		"OTEL_EXPORTER_OTLP_TIMEOUT=1.5", "OTEL_EXPORTER_OTLP_COMPRESSION=zstd", NULL };
+	const char *far[] = { "OTEL_BSP_SCHEDULE_DELAY=99999999999999999999",
+		"OTEL_EXPORTER_OTLP_TIMEOUT=999999999999999999", NULL };
+	struct conf c;
+
+	cr_assert_eq(read_env(&c, given), E_OK, "%s", why);
+	cr_expect_eq(c.trace_delay, 250);
+	cr_expect_eq(c.trace_queue, 4096);
+	cr_expect_eq(c.trace_batch, 64);
+	cr_expect_eq(c.trace_export_timeout, 1500);
+	cr_expect_eq(c.trace_timeout, 700);
+	cr_expect_str_eq(c.trace_compression, "gzip");
+	cr_assert_eq(read_env(&c, own), E_OK, "%s", why);
+	cr_expect_eq(c.trace_delay, 2000, "a name of ours counts in seconds");
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(read_env(&c, i == 0 ? bad : far), E_OK, "%s", why);
+		cr_expect_eq(c.trace_delay, 5000, "left out");
+		cr_expect_eq(c.trace_queue, 2048);
+		cr_expect_eq(c.trace_batch, 512);
+		cr_expect_eq(c.trace_export_timeout, 30000);
+		cr_expect_eq(c.trace_timeout, 10000);
+		cr_expect_str_eq(c.trace_compression, "none");
+	}
+}
+
+Test(conf_env, of_several_names_the_first_that_can_be_taken_counts)
+{
+	const char *both[] = { "OTEL_EXPORTER_OTLP_TIMEOUT=700",
+		"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=800", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
+		"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=none", NULL };
+	const char *first_is_bad[] = { "OTEL_EXPORTER_OTLP_TIMEOUT=700",
+		"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT=soon", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip",
+		"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=", NULL };
+	struct conf c;
+
+	cr_assert_eq(read_env(&c, both), E_OK, "%s", why);
+	cr_expect_eq(c.trace_timeout, 800);
+	cr_expect_str_eq(c.trace_compression, "none");
+	cr_assert_eq(read_env(&c, first_is_bad), E_OK, "%s", why);
+	cr_expect_eq(c.trace_timeout, 700);
+	cr_expect_str_eq(c.trace_compression, "gzip");
+}
+
 Test(conf_env, an_empty_variable_counts_as_not_set)
 {
 	struct conf c;

@@ -179,6 +179,7 @@ Test(cgroup, pages_of_files_are_no_use_and_the_kernel_slows_it_down_before_the_l
 	l = limits();
 	cr_expect_eq(l.memory_bytes, 3000);
 	cr_expect_eq(l.memory_used_bytes, 1000);
+	cr_expect_eq(l.memory_file_bytes, 100);
 	put("fs/a/memory.high", "max\n");
 	put("fs/a/memory.stat", "anon 900\ninactive_file 5000\n");
 	l = limits();
@@ -187,6 +188,9 @@ Test(cgroup, pages_of_files_are_no_use_and_the_kernel_slows_it_down_before_the_l
 	put("self", "5:memory:/b\n");
 	put("fs/memory/b/cgroup.procs", "1\n");
 	put("fs/memory/b/memory.usage_in_bytes", "700\n");
-	put("fs/memory/b/memory.stat", "cache 1\ninactive_file 1\ntotal_inactive_file 300\n");
-	cr_expect_eq(limits().memory_used_bytes, 400);
+	put("fs/memory/b/memory.stat", "cache 1\ninactive_file 1\nactive_file "
+				       "2\ntotal_inactive_file 300\ntotal_active_file 70\n");
+	l = limits();
+	cr_expect_eq(l.memory_used_bytes, 400);
+	cr_expect_eq(l.memory_file_bytes, 70);
 }

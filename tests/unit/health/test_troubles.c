@@ -91,6 +91,24 @@ Test(troubles, it_is_told_with_the_slot_and_the_newest_of_several)
 	cr_expect_eq(t->others, 1);
 }
 
+Test(troubles, a_master_that_stands_still_is_told_of_before_it_goes_on)
+{
+	const unsigned stall = LABEL(trouble, STALL);
+	const struct health_trouble *t;
+	int64_t beat = clock_wall();
+
+	cr_expect_null(told_at(stall, beat), "of one that never beat nothing is known");
+	master.mine->heartbeat_ns = beat;
+	cr_expect_null(told_at(stall, beat + 5 * CLOCK_SEC - 1));
+	cr_assert_not_null(t = told_at(stall, beat + 7 * CLOCK_SEC + CLOCK_SEC / 2));
+	cr_expect_str_eq(t->slot, "master");
+	cr_expect_str_eq(t->text, "its loop stands still, for 7.5 s by now");
+	cr_expect(reason_at("stood_still", beat + 24 * 3600 * CLOCK_SEC), "however long");
+	master.mine->heartbeat_ns = beat + 8 * CLOCK_SEC;
+	cr_expect_null(told_at(stall, beat + 8 * CLOCK_SEC));
+	cr_expect_null(told_at(stall, beat), "nor where the clock was set back");
+}
+
 Test(troubles, the_seat_that_drains_counts_for_its_slot)
 {
 	const struct health_trouble *t;
@@ -219,4 +237,21 @@ Test(troubles, a_control_group_near_its_limit_of_memory_is_the_masters_trouble)
 	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].slot, "master");
 	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].text,
 	    "control group: 950 of 1000 bytes of memory in use");
+}
+
+Test(troubles, a_control_group_full_of_pages_of_files_is_no_trouble)
+{
+	struct cgroup_limits l = {
+		.memory_bytes = 1000, .memory_used_bytes = 990, .memory_file_bytes = 50
+	};
+
+	cgroup_note(&master, &l);
+	l.memory_file_bytes = 2000; /* looked at later */
+	cgroup_note(&master, &l);
+	cr_expect_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	l.memory_file_bytes = 30;
+	cgroup_note(&master, &l);
+	cr_assert_not_null(told_at(LABEL(trouble, MEMORY), clock_wall()));
+	cr_expect_str_eq(facts.troubles[LABEL(trouble, MEMORY)].text,
+	    "control group: 960 of 1000 bytes of memory in use");
 }

@@ -7,3 +7,11 @@ test_history_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/history -DSCHEMA_DIR=
 test_history_CFLAGS = $(TEST_CFLAGS) $(SQLITE_CFLAGS) $(PQ_CFLAGS)
 test_history_LDADD = $(HISTORY_LIBS) $(MARKET_LIBS) $(CONF_LIBS) $(IPC_LIBS) $(BASE_LIBS) $(CRITERION_LIBS)
 EXTRA_DIST += src/store/schema_pg/002_coverage.sql
+
+# It plays libpq and the connection: of the room only the stream.
+check_PROGRAMS += test_pg_stream
+test_pg_stream_SOURCES = tests/unit/history/test_pg_stream.c
+test_pg_stream_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/history
+test_pg_stream_CFLAGS = $(TEST_CFLAGS) $(PQ_CFLAGS)
+test_pg_stream_LDADD = libhistory.a $(BASE_LIBS) $(CRITERION_LIBS)
+TESTS += test_pg_stream

@@ -224,6 +224,56 @@ Test(reading, what_a_recording_said_is_no_answer_where_upstream_is_the_market)
 	sqlite3_close(db);
 }
 
+/* What is in a column, and whether rows that hold it answer. */
+static const struct {
+	const char *set;
+	bool answers;
+} hands[] = {
+	{ "tape = 'C'", true },
+	{ "tape = 'longer than a tape'", false },
+	{ "tape = NULL, exchange = 'a place that nobody knows'", false },
+	{ "exchange = 'Q', conditions = 'not a list'", false },
+	{ "conditions = '[1,null]'", false },
+	{ "conditions = '[\"@\",\"I\"]', price = 9e999", false },
+	{ "price = NULL", true },
+	{ "price = 1.5", true },
+};
+
+Test(reading, a_row_that_nobody_sent_makes_a_hole_and_not_an_answer)
+{
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_question q = { .series = { COVERED_TRADES, ASSET_STOCK, "AAPL", "iex", "",
+					  "" },
+		.start = INT64_C(1700000000000000000),
+		.end = INT64_C(1700000000000000009),
+		.now_ns = INT64_C(1800000000000000001),
+		.wait_ms = 5000 };
+	char sql[160];
+	struct kept k;
+
+	exec_sqlite(db,
+	    "INSERT INTO trades VALUES (1, 1, 'AAPL', 'iex', 1700000000000000001, "
+	    "1800000000000000000, 1.5, 2, 'Q', '[]', 'C', 1, 7, NULL, NULL, 'x', 1), "
+	    "(1, 1, 'AAPL', 'iex', 1700000000000000002, 1800000000000000000, 1.5, 2, 'Q', '[]', "
+	    "'C', 1, 8, NULL, NULL, 'x', 2); "
+	    "INSERT INTO coverage VALUES (1, 1, 2, 'AAPL', 'iex', NULL, NULL, "
+	    "1700000000000000000, 1700000000000000009, 1800000000000000000, 2, 'x', 3)");
+	for (size_t i = 0; i < sizeof(hands) / sizeof(hands[0]); i++) {
+		snprintf(sql, sizeof(sql), "UPDATE trades SET %s WHERE trade_id = 7", hands[i].set);
+		exec_sqlite(db, sql);
+		for (q.limit = 1; q.limit < 4; q.limit += 2) {
+			ask(h, &q, &k);
+			cr_expect_eq(k.answer.error, E_OK, "%s: %s", sql, k.answer.why);
+			cr_expect_eq(k.answer.count > 0, hands[i].answers, "%s", sql);
+			cr_expect_eq(k.answer.reach >= q.start, hands[i].answers, "%s", sql);
+			free(k.answer.rows);
+		}
+	}
+	history_close(&h);
+	sqlite3_close(db);
+}
+
 static int
 as_nobody(const char *fmt, ...)
 {
@@ -351,7 +401,30 @@ Test(reading, a_store_that_is_not_there_is_left_alone_for_a_while)
 		cr_expect_eq(k.answer.error, E_STORE);
 		cr_expect(k.answer.why[0] != '\0');
 	}
-	cr_expect_eq(history_ask(h, &q, keep, &k, &ticket), E_OVERLOADED, "the breaker is open");
+	cr_expect_eq(history_ask(h, &q, keep, &k, &ticket), E_CLOSED, "the breaker is open");
+	history_close(&h);
+}
+
+Test(reading, many_questions_that_fail_at_once_are_one_reason_to_leave_a_store_alone)
+{
+	struct history *h = history_open(loop, &conf);
+	int64_t until = clock_mono() + 5 * CLOCK_SEC;
+	struct history_question q;
+	struct history_ticket *ticket;
+	struct kept k[12] = { { .came = false } };
+	unsigned seed = 1;
+	int r;
+
+	world_question(&q, &seed);
+	for (int i = 0; i < 12; i++)
+		cr_assert_eq(history_ask(h, &q, keep, &k[i], &ticket), E_OK);
+	for (int i = 0; i < 12; i++)
+		while (!k[i].came)
+			loop_turn(loop, 1000);
+	cr_expect_eq(history_ask(h, &q, keep, &k[0], &ticket), E_CLOSED, "the breaker is open");
+	while ((r = history_ask(h, &q, keep, &k[0], &ticket)) == E_CLOSED && clock_mono() < until)
+		loop_turn(loop, 50);
+	cr_expect_eq(r, E_OK, "and closes after the shortest rest");
 	history_close(&h);
 }
 

@@ -73,7 +73,7 @@ Test(status_page, the_document_counts_what_was_asked)
 	ask_free(get(&stage, "/nothing"));
 	r = get(&stage, "/status/now.json");
 	cr_assert_eq(r->status, 200);
-	cr_expect_eq(json_integer_value(json_object_get(r->json, "format")), 1);
+	cr_expect_eq(json_integer_value(json_object_get(r->json, "format")), 2);
 	cr_expect_not_null(json_object_get(json_object_get(r->json, "health"), "workers"));
 	cr_assert_gt(json_array_size(json_object_get(r->json, "slots")), 0);
 	for (size_t i = 0; i < json_array_size(json_object_get(r->json, "slots")); i++) {
@@ -81,6 +81,10 @@ Test(status_page, the_document_counts_what_was_asked)
 		if (json_object_get(slot, "by_class") == NULL)
 			continue;
 		cr_expect_eq(json_integer_value(json_object_get(slot, "requests_total")), 4);
+		cr_expect_eq(json_array_size(json_object_get(slot, "duration_buckets")),
+		    json_array_size(
+			json_object_get(json_object_get(r->json, "bucket_seconds"), "http")) +
+			1);
 		cr_expect_eq(
 		    json_integer_value(json_object_get(json_object_get(slot, "by_class"), "4xx")),
 		    1);

@@ -65,6 +65,13 @@ ctl_command_takes(const struct ctl_command *command, size_t argc)
 	return argc <= strlen(command->arguments) / 3;
 }
 
+/* The page is the master's own; here nothing is ever refused for want of anything. */
+void
+page_refused(struct master *of, const char *who, const char *what, int error)
+{
+	cr_assert_fail("%p: %s: no %s: %s", (void *)of, who, what, strerror(error));
+}
+
 static void
 setup(void)
 {

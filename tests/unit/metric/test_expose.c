@@ -135,7 +135,35 @@ Test(expose, histograms_are_cumulative_and_in_seconds)
 	HAS(text, "opitios_http_request_duration_seconds_bucket" SERIES ",le=\"+Inf\"} 4");
 	HAS(text, "opitios_http_request_duration_seconds_sum" SERIES "} 62.00025");
 	HAS(text, "opitios_http_request_duration_seconds_count" SERIES "} 4");
-	cr_expect_eq(count(text, "opitios_http_request_duration_seconds_bucket{"), METRIC_BUCKETS);
+	cr_expect_eq((unsigned)count(text, "opitios_http_request_duration_seconds_bucket{"),
+	    metric_bucket_count(M_HTTP_DURATION));
+}
+
+Test(expose, each_histogram_has_the_bounds_and_the_unit_of_its_row)
+{
+	struct stats writer = { .mine = board_slot(board, "cache-writer", ROLE_CACHE_WRITER),
+		.all = board };
+	const char *text;
+
+	metric_observe(&stats, M_DATA_AGE, 0, 290 * CLOCK_SEC);
+	metric_observe(&writer, M_STORE_RECORDS, 0, 7);
+	metric_observe(&writer, M_STORE_RECORDS, 0, 200000);
+	text = exposed();
+#define AGE "opitios_data_age_seconds_bucket{worker=\"http-0\",role=\"http\""
+#define COUNT                                                                                      \
+	"opitios_store_commit_records_bucket{worker=\"cache-writer\",role=\"cache-writer\",store=" \
+	"\"sqlite\""
+	HAS(text, AGE ",le=\"120\"} 0");
+	HAS(text, AGE ",le=\"300\"} 1");
+	HAS(text, AGE ",le=\"2592000\"} 1");
+	HAS(text, COUNT ",le=\"5\"} 0");
+	HAS(text, COUNT ",le=\"10\"} 1");
+	HAS(text, COUNT ",le=\"100000\"} 1");
+	HAS(text, COUNT ",le=\"+Inf\"} 2");
+	HAS(text, "opitios_store_commit_records_sum{worker=\"cache-writer\",role=\"cache-writer\","
+		  "store=\"sqlite\"} 200007");
+	cr_expect_eq((unsigned)count(text, AGE), metric_bucket_count(M_DATA_AGE));
+	cr_expect_eq((unsigned)count(text, COUNT), metric_bucket_count(M_STORE_RECORDS));
 }
 
 Test(expose, cells_are_shown_in_their_unit)
@@ -441,7 +469,7 @@ Test(expose, the_name_of_every_counter_ends_with_total)
 {
 #define METRIC(NAME, name, kind, unit, label1, label2, roles, help)                                \
 	cr_expect((METRIC_##kind == METRIC_COUNTER) ==                                             \
-		      (strlen(#name) > 6 && strcmp(#name + strlen(#name) - 6, "_total") == 0),     \
+		      (strlen(#name) > 6 && strcmp(&#name[strlen(#name) - 6], "_total") == 0),     \
 	    #name);
 #include "tables/metrics.def"
 }
@@ -536,4 +564,6 @@ Test(expose, the_reference_names_every_metric_and_its_labels)
 	cr_expect_not_null(strstr(text, "| `opitios_" #name "` | "), #name);
 #include "tables/metrics.def"
 	cr_expect_not_null(strstr(text, "| worker, role, route, code | "));
+	cr_expect_not_null(strstr(text, "| `opitios_data_age_seconds` | histogram (age) | "));
+	cr_expect_not_null(strstr(text, "| age | seconds | 0.001 0.01 "));
 }

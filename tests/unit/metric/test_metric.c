@@ -34,8 +34,7 @@ Test(metric, every_row_has_cells_of_its_own_within_the_page)
 
 	for (unsigned m = 0; m < METRIC_COUNT; m++) {
 		const struct metric_row *row = metric_row((enum metric)m);
-		size_t count = (size_t)row->count1 *
-			       (row->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : row->count2);
+		size_t count = row->count1 * row->step;
 
 		for (size_t i = row->offset; i < row->offset + count; i++) {
 			cr_assert_lt(i, METRIC_CELLS);
@@ -102,25 +101,79 @@ Test(metric, observations_fall_into_the_bucket_that_holds_them)
 	metric_observe(&stats, M_HTTP_DURATION, 3, 0);
 	metric_observe(&stats, M_HTTP_DURATION, 3, 100000);
 	metric_observe(&stats, M_HTTP_DURATION, 3, 100001);
-	metric_observe(&stats, M_HTTP_DURATION, 3, 10 * CLOCK_SEC);
-	metric_observe(&stats, M_HTTP_DURATION, 3, 10 * CLOCK_SEC + 1);
+	metric_observe(&stats, M_HTTP_DURATION, 3, 30 * CLOCK_SEC);
+	metric_observe(&stats, M_HTTP_DURATION, 3, 30 * CLOCK_SEC + 1);
 	metric_observe(&stats, M_HTTP_DURATION, 3, -5);
 	cr_expect_eq(metric_cell(stats.mine, cell), 3);
 	cr_expect_eq(metric_cell(stats.mine, cell + 1), 1);
-	cr_expect_eq(metric_cell(stats.mine, cell + METRIC_BUCKETS - 2), 1);
-	cr_expect_eq(metric_cell(stats.mine, cell + METRIC_BUCKETS - 1), 1);
-	cr_expect_eq(metric_cell(stats.mine, cell + METRIC_BUCKETS), 200001 + 20 * CLOCK_SEC + 1);
+	cr_expect_eq(metric_cell(stats.mine, cell + row->buckets - 2), 1);
+	cr_expect_eq(metric_cell(stats.mine, cell + row->buckets - 1), 1);
+	cr_expect_eq(metric_cell(stats.mine, cell + row->buckets), 200001 + 60 * CLOCK_SEC + 1);
 	cr_expect_eq(metric_read(stats.mine, M_HTTP_DURATION, 3, 0), 6);
 	cr_expect_eq(metric_read(stats.mine, M_HTTP_DURATION, 2, 0), 0);
 	cr_expect_eq(metric_sum(board, M_HTTP_DURATION), 6);
 }
 
-Test(metric, bounds_of_buckets_rise)
+Test(metric, bounds_of_buckets_rise_and_the_last_bucket_has_none)
 {
-	for (unsigned b = 1; b < METRIC_BUCKETS; b++)
-		cr_expect_lt(metric_bucket_ns(b - 1), metric_bucket_ns(b));
-	cr_expect_eq(metric_bucket_ns(0), 100000);
-	cr_expect_eq(metric_bucket_ns(METRIC_BUCKETS - 2), 10 * CLOCK_SEC);
+	for (unsigned m = 0; m < METRIC_COUNT; m++) {
+		const struct metric_row *row = metric_row((enum metric)m);
+		unsigned n;
+
+		cr_expect_eq(row->bounds != NULL, row->kind == METRIC_HISTOGRAM, "%s", row->name);
+		if (row->bounds == NULL)
+			continue;
+		n = metric_bucket_count((enum metric)m);
+		cr_expect_leq(n, METRIC_BUCKETS_MAX);
+		cr_expect_gt(metric_bucket_bound((enum metric)m, 0), 0);
+		for (unsigned b = 1; b < n; b++)
+			cr_expect_lt(metric_bucket_bound((enum metric)m, b - 1),
+			    metric_bucket_bound((enum metric)m, b), "%s", row->name);
+		cr_expect_eq(metric_bucket_bound((enum metric)m, n - 1), INT64_MAX);
+	}
+}
+
+/* The bounds must reach beyond what is still an answer, or a quantile tells the last bound whatever is true. */
+Test(metric, each_histogram_has_bounds_for_what_it_measures)
+{
+	static const struct {
+		enum metric metric;
+		int64_t fine, wide; /* told apart from what is above */
+	} rows[] = {
+		{ M_HTTP_DURATION, 100000, 30 * CLOCK_SEC },
+		{ M_UPSTREAM_DURATION, CLOCK_MS, 120 * CLOCK_SEC },
+		{ M_DATA_AGE, CLOCK_MS, 30 * 86400 * CLOCK_SEC },
+		{ M_STORE_DELAY, CLOCK_MS, 86400 * CLOCK_SEC },
+		{ M_STORE_DURATION, 100000, 60 * CLOCK_SEC },
+		{ M_REDIS_READ, 50000, 10 * CLOCK_SEC },
+		{ M_STORE_RECORDS, 1, 100000 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned last = metric_bucket_count(rows[i].metric) - 1;
+
+		cr_expect_leq(metric_bucket_bound(rows[i].metric, 0), rows[i].fine, "row %zu", i);
+		cr_expect_geq(
+		    metric_bucket_bound(rows[i].metric, last - 1), rows[i].wide, "row %zu", i);
+	}
+}
+
+Test(metric, data_that_is_minutes_old_is_not_in_the_bucket_of_ten_seconds)
+{
+	uint64_t buckets[METRIC_BUCKETS_MAX] = { 0 };
+	unsigned at = 0;
+
+	metric_observe(&stats, M_DATA_AGE, 0, 290 * CLOCK_SEC);
+	metric_buckets_add(stats.mine, M_DATA_AGE, buckets);
+	while (buckets[at] == 0)
+		at++;
+	cr_expect_eq(metric_bucket_bound(M_DATA_AGE, at), 300 * CLOCK_SEC);
+	cr_expect_eq(metric_bucket_bound(M_DATA_AGE, at - 1), 120 * CLOCK_SEC);
+}
+
+Test(metric, only_a_histogram_has_buckets, .signal = SIGABRT)
+{
+	(void)metric_bucket_count(M_HTTP_ACCEPTED);
 }
 
 Test(metric, a_process_without_a_page_counts_nothing)
@@ -145,7 +198,7 @@ Test(metric, the_sum_goes_over_all_slots)
 
 Test(metric, the_total_of_a_page_goes_over_all_labels)
 {
-	uint64_t buckets[METRIC_BUCKETS] = { 0 };
+	uint64_t buckets[METRIC_BUCKETS_MAX] = { 0 };
 
 	for (unsigned route = 0; route < LABEL_route_COUNT; route++) {
 		metric_add(&stats, M_HTTP_REQUESTS, route, route % LABEL_code_COUNT, 2);
@@ -157,7 +210,7 @@ Test(metric, the_total_of_a_page_goes_over_all_labels)
 	cr_expect_eq(metric_total(stats.mine, M_HTTP_ACCEPTED), 0);
 	metric_buckets_add(stats.mine, M_HTTP_DURATION, buckets);
 	cr_expect_eq(buckets[0], LABEL_route_COUNT);
-	cr_expect_eq(buckets[METRIC_BUCKETS - 1], LABEL_route_COUNT);
+	cr_expect_eq(buckets[metric_bucket_count(M_HTTP_DURATION) - 1], LABEL_route_COUNT);
 	cr_expect_eq(buckets[1], 0);
 }
 

@@ -308,7 +308,6 @@ CASE(rows_too_old_go_and_the_others_stay)
 	cr_assert_eq(help_begin(store, SOURCE), E_OK);
 	add(store, &record);
 	record.sequence = 6001;
-	record.value.trade.event = 0;
 	add(store, &record);
 	cr_assert_eq(help_commit(store, 6001), E_OK, "%s", help.why);
 	trim_all(store);
@@ -319,4 +318,35 @@ CASE(rows_too_old_go_and_the_others_stay)
 	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "2");
 	cr_expect_str_eq(
 	    help_ask("SELECT count(*) FROM trades WHERE journal_sequence >= 6000"), "2");
+}
+
+CASE(rows_without_a_time_of_the_market_go_by_when_they_were_received)
+{
+	static const struct {
+		int64_t event, received; /* how long ago; 0: none */
+	} rows[] = {
+		{ 0, 2 * 86400 }, /* goes */
+		{ 0, 60 },
+		{ 60 * 86400, 60 }, /* goes, with its partition */
+		{ 60, 2 * 86400 },
+	};
+	struct store *store = help_open();
+	int64_t now = clock_wall();
+
+	cr_assert_eq(help_begin(store, SOURCE), E_OK);
+	for (uint64_t i = 1; i <= 12000; i++) {
+		struct journal_record record = help_trade(i);
+		int64_t event = rows[i % 4].event, received = rows[i % 4].received;
+
+		record.value.trade.event = event != 0 ? now - event * CLOCK_SEC : 0;
+		record.value.trade.received = now - received * CLOCK_SEC;
+		add(store, &record);
+	}
+	cr_assert_eq(help_commit(store, 12000), E_OK, "%s", help.why);
+	help_conf.store_keep_trades = 86400000;
+	trim_all(store);
+	help_kind->close(&store);
+	cr_expect_str_eq(
+	    help_ask("SELECT count(*) FROM trades WHERE journal_sequence % 2 = 1"), "6000");
+	cr_expect_str_eq(help_ask("SELECT count(*) FROM trades"), "6000");
 }

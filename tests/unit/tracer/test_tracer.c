@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
+#include "mem.h"
 #include "tracer.h"
 
 Test(pairs, values_are_unescaped_and_blanks_around_go)
@@ -57,6 +59,7 @@ Test(otlp, a_span_whose_every_field_is_full_fits)
 	fill(s.request_id, sizeof(s.request_id));
 	fill(s.symbol, sizeof(s.symbol));
 	fill(s.cache, sizeof(s.cache));
+	fill(s.outcome, sizeof(s.outcome));
 	fill(s.code, sizeof(s.code));
 	fill(s.endpoint, sizeof(s.endpoint));
 	fill(s.upstream_id, sizeof(s.upstream_id));
@@ -105,6 +108,63 @@ Test(otlp, what_a_collector_did_not_take_is_read_from_its_answer)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		cr_expect_eq(otlp_rejected((const uint8_t *)cases[i].bytes, cases[i].len),
 		    cases[i].rejected, "%zu", i);
+}
+
+static void
+expect_same_unpacked(const struct buf *in)
+{
+	z_stream z = { 0 };
+	struct buf packed;
+	uint8_t *back = mem_alloc(buf_len(in) + 1);
+
+	buf_init(&packed, (size_t)2 << 20);
+	cr_assert_eq(pack_gzip(in, &packed), E_OK);
+	cr_assert_eq(inflateInit2(&z, MAX_WBITS + 16), Z_OK, "gzip, and nothing else");
+	z.next_in = buf_data(&packed);
+	z.avail_in = (uInt)buf_len(&packed);
+	z.next_out = back;
+	z.avail_out = (uInt)buf_len(in) + 1;
+	cr_expect_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+	cr_assert_eq(z.total_out, buf_len(in));
+	cr_expect_eq(z.avail_in, 0);
+	cr_expect(buf_len(in) == 0 || memcmp(back, buf_data(in), buf_len(in)) == 0);
+	inflateEnd(&z);
+	mem_free(&back);
+	buf_fini(&packed);
+}
+
+Test(pack, what_is_packed_unpacks_to_the_same)
+{
+	uint32_t noise = 1;
+	struct buf in;
+
+	buf_init(&in, (size_t)1 << 20);
+	expect_same_unpacked(&in);
+	cr_assert_eq(buf_add(&in, "x", 1), E_OK);
+	expect_same_unpacked(&in);
+	for (int i = 0; i < 20000; i++)
+		cr_assert_eq(buf_printf(&in, "span %d", i % 7), E_OK);
+	expect_same_unpacked(&in);
+	for (int i = 0; i < 200000; i++) {
+		noise = noise * 1664525 + 1013904223;
+		cr_assert_eq(buf_add(&in, (const uint8_t *)&noise + 3, 1), E_OK);
+	}
+	expect_same_unpacked(&in);
+	buf_fini(&in);
+}
+
+Test(pack, a_body_it_has_no_room_for_is_refused)
+{
+	struct buf in, out;
+
+	buf_init(&in, 4096);
+	buf_init(&out, 64);
+	for (int i = 0; i < 100; i++)
+		cr_assert_eq(buf_printf(&in, "%d", i * 7919), E_OK);
+	cr_expect_eq(pack_gzip(&in, &out), E_FULL);
+	cr_expect_eq(buf_len(&out), 0);
+	buf_fini(&in);
+	buf_fini(&out);
 }
 
 Test(queue, it_is_bounded_and_first_in_is_first_out)
