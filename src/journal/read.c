@@ -116,7 +116,9 @@ segment_enter(struct journal_reader *j, int fd, uint64_t first, bool leftover)
 	int r;
 
 	r = segment_header_load(fd, &header);
-	if (r == E_PARTIAL && !segment_is_last(j, first))
+	/* We may have stood still in between: what a later segment tells is that the header is there by now, if ever. */
+	if (r == E_PARTIAL && !segment_is_last(j, first) &&
+	    (r = segment_header_load(fd, &header)) == E_PARTIAL)
 		r = E_CORRUPT;
 	if (r == E_CORRUPT && segment_is_removed(fd))
 		return E_ABSENT;
@@ -169,6 +171,19 @@ segment_open(struct journal_reader *j, uint64_t first, bool leftover)
 	return r;
 }
 
+/* All segments, in order. A listing is not one instant: it may show one that was made while it went on and lack the one
+ * made before. A second look, begun when that one was there, has all of them. */
+static int
+segments_look(const struct journal_reader *j, struct segment_list *list)
+{
+	int r;
+
+	if ((r = segment_list_read(j->dir, list)) != E_OK || list->count == 0)
+		return r;
+	segment_list_fini(list);
+	return segment_list_read(j->dir, list);
+}
+
 /* Where reading starts: the last segment that begins at or before the next record, else the first. */
 static int
 segment_choose(struct journal_reader *j, uint64_t *first)
@@ -176,7 +191,7 @@ segment_choose(struct journal_reader *j, uint64_t *first)
 	struct segment_list list;
 	size_t i;
 
-	if (segment_list_read(j->dir, &list) != E_OK)
+	if (segments_look(j, &list) != E_OK)
 		return reader_failed(j, j->dir);
 	for (i = 0; i + 1 < list.count && list.first[i + 1] <= j->after + 1; i++)
 		;
@@ -203,18 +218,30 @@ reader_start(struct journal_reader *j)
 	return r;
 }
 
-/* The segment behind this one; 0: there is none. */
+/* The first behind the segment we are in; 0: there is none. */
+static uint64_t
+next_of(const struct journal_reader *j, const struct segment_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->first[i] > j->first)
+			return list->first[i];
+	return 0;
+}
+
+/* The segment behind this one; 0: there is none. Only where a look shows one is a second worth it. */
 static int
 next_find(struct journal_reader *j)
 {
 	struct segment_list list;
+	int r;
 
-	if (segment_list_read(j->dir, &list) != E_OK)
+	if ((r = segment_list_read(j->dir, &list)) == E_OK && next_of(j, &list) > 0) {
+		segment_list_fini(&list);
+		r = segment_list_read(j->dir, &list);
+	}
+	if (r != E_OK)
 		return reader_failed(j, j->dir);
-	j->next_first = 0;
-	for (size_t i = 0; i < list.count && j->next_first == 0; i++)
-		if (list.first[i] > j->first)
-			j->next_first = list.first[i];
+	j->next_first = next_of(j, &list);
 	segment_list_fini(&list);
 	return E_OK;
 }

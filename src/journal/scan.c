@@ -43,9 +43,12 @@ struct journal_scan {
 static int
 list_refresh(struct journal_scan *s, uint64_t behind)
 {
-	segment_list_fini(&s->list);
-	if (segment_list_read(s->dir, &s->list) != E_OK)
-		return E_SYSTEM;
+	/* Twice, as in read.c: a listing that shows a segment may lack one made before it. */
+	for (int look = 0; look < 2; look++) {
+		segment_list_fini(&s->list);
+		if (segment_list_read(s->dir, &s->list) != E_OK)
+			return E_SYSTEM;
+	}
 	for (s->next = 0; s->next < s->list.count && s->list.first[s->next] <= behind; s->next++)
 		;
 	return E_OK;
