@@ -1,4 +1,5 @@
 /* test_kill.c - a writer killed at any instant, again and again, while a reader reads. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -69,7 +70,9 @@ read_on(struct journal_reader *reader, uint64_t *last, uint64_t count)
 		}
 		*last = record.sequence;
 	}
-	cr_assert(r == E_OK || r == E_PARTIAL, "%s", err_name(r));
+	cr_assert(r == E_OK || r == E_PARTIAL,
+	    "%s after %" PRIu64 " of the reader, %" PRIu64 " of ours; %" PRIu64 " skipped",
+	    err_name(r), journal_reader_after(reader), *last, journal_reader_skipped(reader));
 }
 
 Test(kill, two_hundred_kills_of_the_writer_leave_every_flushed_record_to_be_read_once)
