@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -105,10 +106,20 @@ def test_a_pooler_in_transaction_mode_changes_nothing(scene):
     with Postgres() as server:
         pooler = PgBouncer(server)
         try:
-            _, g = pair(scene, server.url(port=pooler.port))
+            r, g = pair(scene, server.url(port=pooler.port))
+            equal(g.ask(BARS).status, 200)
             ask_bars(g, 5)
             stored(g, server)
             check(each_once(g, server) > 250)
+            # Another one reads what is there, row by row, also when somebody leaves half way.
+            (scene.folder / "reads").mkdir()
+            reads = Gateway(scene.folder / "reads", r.port, env={"POSTGRES_URL": server.url(port=pooler.port)}, settings=("--history.wait=5s",))
+            scene.started.append(reads)
+            for day in (11, 12, 13):
+                with socket.create_connection(("127.0.0.1", reads.port)) as s:
+                    s.sendall(f"GET {BARS}&end=2023-07-{day} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                answer = reads.ask(f"{BARS}&end=2005-06-{day}")
+                equal((answer.status, answer.headers["x-cache-status"]), (200, "store"), reads.tail())
         finally:
             pooler.close()
 

@@ -160,13 +160,19 @@ Test(troubles, a_slot_that_was_scaled_away_tells_none)
 
 Test(troubles, neither_liveness_nor_readiness_asks_for_them)
 {
+	const struct health_reason *reasons[HEALTH_REASONS_MAX];
+	size_t count, told = 0;
 	struct buf out;
 
 	for (unsigned kind = 0; kind < LABEL_trouble_COUNT; kind++)
 		trouble_note(&http, kind, "met");
-	(void)reason_at("", clock_wall());
-	for (unsigned kind = 0; kind < LABEL_trouble_COUNT; kind++)
-		cr_expect_str_neq(facts.troubles[kind].slot, "");
+	health_gather(board, &own, clock_wall(), &facts);
+	(void)health_judge(&facts, reasons, &count);
+	for (size_t i = 0; i < count; i++) {
+		told += reasons[i]->trouble >= 0;
+		cr_expect(reasons[i]->trouble < 0 || !reasons[i]->unready, "%s", reasons[i]->code);
+	}
+	cr_expect_eq(told, LABEL_trouble_COUNT);
 	buf_init(&out, 1 << 20);
 	cr_expect_eq(health_answer(HEALTH_LIVE, board, &own, &out), 200);
 	buf_fini(&out);
