@@ -118,6 +118,7 @@ master_signals_open(struct master *m)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* LimitFSIZE=: a write that fails, as on a full disk */
 	for (i = 0; i < MASTER_SIGNALS; i++) {
 		m->signals[i] = evsignal_new(
 		    loop_base(m->loop), master_signals[i].number, master_signals[i].handler, m);

@@ -91,6 +91,7 @@ proc_signals_open(struct proc *p)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* LimitFSIZE=: a write that fails, as on a full disk */
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		p->signals[i] = evsignal_new(loop_base(p->loop), numbers[i], proc_on_signal, p);
 		if (p->signals[i] == NULL || event_add(p->signals[i], NULL) != 0)

@@ -1,6 +1,7 @@
 """Nothing lost, nothing twice: writer and fetcher are killed under load, and the history agrees with the journal."""
 # Alone: its load has to keep up with the kills.
 import os
+import resource
 import signal
 import sqlite3
 import time
@@ -91,6 +92,19 @@ def test_a_full_journal_is_told_and_serving_goes_on(scene):
         check(g.metric("opitios_journal_bytes") <= 66000, g.metric("opitios_journal_bytes"))
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_a_limit_of_file_size_is_a_full_disk_and_ends_nobody(scene):
+    r, g = scene.pair(DEMO, settings=("--history.wait=0", "--freshness.bars=0", "--freshness.closed=0"))
+    pids = g.children()
+    for slot in ("fetcher-rest", "cache-writer"):
+        resource.prlimit(pids[slot], resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    equal(g.ask("/api/v1/stocks/GOOG/bars?limit=500").status, 200)
+    wait_for(lambda: "journal_dropped" in g.ask("/api/v1/health/detailed").json["reason_codes"], 5, "health to tell")
+    equal(g.children(), pids, "nobody ended")
+    for slot in ("fetcher-rest", "cache-writer"):
+        resource.prlimit(pids[slot], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    wait_for(lambda: g.ask("/api/v1/stocks/GOOG/bars?limit=500").status == 200 and g.metric("opitios_store_rows_total") >= 500, 10, "rows to be kept again")
 
 
 def test_a_restart_goes_on_where_it_stopped(scene):

@@ -291,8 +291,11 @@ def test_an_export_is_set_up_by_the_names_of_opentelemetry(scene):
     check(TOKEN not in log and "never" not in log.replace("OTEL", ""), "a header's value in a log")
     equal(g.stop(), 0)
     _, g = scene.pair(DEMO, env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "soon",
-                                 "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd"})
+                                 "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "0", "OTEL_EXPORTER_OTLP_COMPRESSION": "zstd",
+                                 "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization: Bearer {TOKEN}="})
+    wait_for(lambda: "trace.headers (OTEL_EXPORTER_OTLP_HEADERS)" in g.log_path.read_text(), 5, "a header that is none to be told")
     log = g.log_path.read_text()
+    check(TOKEN not in log, "a secret in a log")
     for name in ("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_EXPORTER_OTLP_COMPRESSION"):
         check(re.search(rf"{name}\W*; left out", log), name, log[:1500])
 

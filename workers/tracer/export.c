@@ -17,6 +17,7 @@
 #define ANSWER_MAX	  ((size_t)64 * 1024)
 #define ANSWER_KEPT	  1024
 #define RETRY_AFTER_MAX_S 60
+#define HEADER_NAME	  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 #define URL_SIZE	  320
 #define PATH		  "/v1/traces"
 
@@ -173,6 +174,33 @@ exporter_add_header(struct exporter *e, const char *line)
 	e->headers = more;
 }
 
+/* Those of the export itself would tell of another body than is sent. A name that is none is mostly a header as HTTP
+ * writes it, "name: value", with a secret in it. */
+static bool
+header_may_be_set(const char *name)
+{
+	static const char *const own[] = { "Content-Length", "Content-Type", "Content-Encoding",
+		"Transfer-Encoding" };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcasecmp(name, own[i]) == 0)
+			return false;
+	return name[strspn(name, HEADER_NAME)] == '\0';
+}
+
+static int
+headers_read(char *list, struct pair pairs[HEADERS_MAX], size_t *count)
+{
+	int r = pairs_read(list, pairs, HEADERS_MAX, count);
+
+	for (size_t i = 0; r == E_OK && i < *count; i++)
+		if (!header_may_be_set(pairs[i].name))
+			r = E_CONFIG;
+	if (r != E_OK)
+		*count = 0;
+	return r;
+}
+
 static void
 exporter_set_headers(struct exporter *e, const struct conf *c)
 {
@@ -183,9 +211,9 @@ exporter_set_headers(struct exporter *e, const struct conf *c)
 
 	(void)text_copy(list, sizeof(list), is_own ? c->trace_traces_headers : c->trace_headers);
 	/* All of it is left out then, as with the resource's attributes: the collector says what it misses. */
-	if (pairs_read(list, pairs, HEADERS_MAX, &count) != E_OK)
+	if (headers_read(list, pairs, &count) != E_OK)
 		log_warn("trace.%s: it is not name=value,name=value with values "
-			 "percent-encoded; left out",
+			 "percent-encoded and names an export may set; left out",
 		    is_own ? "traces_headers (OTEL_EXPORTER_OTLP_TRACES_HEADERS)"
 			   : "headers (OTEL_EXPORTER_OTLP_HEADERS)");
 	exporter_add_header(e, "Content-Type: application/x-protobuf");
