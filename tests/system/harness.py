@@ -151,6 +151,19 @@ class Replay:
             self.log.close()
 
 
+class Children(dict):
+    """pids by slot; a gateway answers as soon as one of its workers does, while others are still on their way."""
+
+    def __init__(self, gateway):
+        super().__init__()
+        self.gateway = gateway
+
+    def __missing__(self, slot):
+        with contextlib.suppress(AssertionError):
+            return wait_for(lambda: self.gateway.children().get(slot), 5, slot)
+        raise KeyError(slot)
+
+
 class Gateway:
     """opitios-alpaca with its workers, private state directory, free port."""
 
@@ -209,8 +222,8 @@ class Gateway:
         return self.workers()[slot]["pid"]
 
     def children(self):
-        """pids by slot, read from /proc: needs no worker to answer."""
-        found = {}
+        """pids by slot, read from /proc: needs no worker to answer. children()[SLOT] waits for one that is being started."""
+        found = Children(self)
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
