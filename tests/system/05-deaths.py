@@ -1,4 +1,5 @@
 """Any one process may die: what is lost, who comes back, and how fast."""
+# Alone: how fast somebody comes back is timed.
 import os
 import signal
 import subprocess

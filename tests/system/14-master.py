@@ -1,4 +1,5 @@
 """The master's own death, life as pid 1, and what a worker is born with."""
+# Alone: starts are timed.
 import contextlib
 import ctypes
 import os
