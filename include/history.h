@@ -20,9 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buf.h"
 #include "conf.h"
 #include "err.h"
 #include "hours.h"
+#include "json_write.h"
 #include "loop.h"
 #include "value.h"
 
@@ -46,6 +48,15 @@ struct history_row {
 	unsigned	 versions;
 };
 
+struct history_question;
+
+/* How rows are shown by who asks: written by who reads them, while the next ones come, and not by the loop. Called from
+ * other threads; both touch nothing but their arguments. */
+struct history_writer {
+	int		(*begin)(struct buf *);	/* empties it; its limit, and what stands in front of the rows */
+	void		(*row)(struct json *, const struct history_row *, const struct history_question *);
+};
+
 struct history_question {
 	struct history_series series;
 	int64_t		 start, end;	/* inclusive */
@@ -59,6 +70,7 @@ struct history_question {
 	enum hours	 hours;		/* stocks, intraday: only rows within these */
 	int64_t		 now_ns, fresh_ns, final_after_ns;
 	int64_t		 wait_ms;
+	const struct history_writer *writer;	/* null: rows are not written */
 };
 
 struct history_answer {		/* borrowed for the call */
@@ -70,6 +82,9 @@ struct history_answer {		/* borrowed for the call */
 	struct history_row *rows;
 	size_t		 room;		/* how many rows there is memory for */
 	size_t		 count;
+	/* All of them as an array, behind what the writer began with; empty: they are not written. The hook may take it
+	 * as it takes the rows. */
+	struct buf	 written;
 	bool		 full;		/* the limit was reached and there is more */
 	/* That part ends here, inclusive; before the start (behind the end, descending): nothing is proven. */
 	int64_t		 reach;

@@ -66,6 +66,11 @@ struct picking {
 	struct history_answer answer;	/* owns rows */
 	uint64_t	 skipped;
 	size_t		 touched;	/* rows up to here, and some behind it, have their memory */
+	struct json	 json;		/* into what is written of the answer */
+	size_t		 written;	/* rows */
+	size_t		 written_touched;	/* bytes up to here have their memory */
+	bool		 is_writing;
+	bool		 unwritable;	/* they do not fit */
 	struct history_row surplus;	/* one more than is answered */
 };
 
@@ -82,6 +87,12 @@ struct history_row *picking_room(struct picking *);
 bool	 picking_row(struct picking *, const struct history_row *);
 /* The answer uses what this call gave of the span, or that it gave nothing. */
 void	 picking_rests_on(struct picking *, const struct span *);
+/* The answer's rows as far as they are, by its question's writer; nothing without one. */
+void	 writing_go_on(struct picking *);
+/* Rows went, or may not stay as they are. */
+void	 writing_drop(struct picking *);
+/* All rows are there and stay as they are. */
+void	 writing_end(struct picking *);
 int64_t	 row_event(const struct history_series *, const struct history_row *);
 bool	 bars_differ(const struct bar *, const struct bar *);
 

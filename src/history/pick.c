@@ -36,6 +36,7 @@ picking_fini(struct picking *p)
 {
 	spans_fini(&p->spans);
 	mem_free(&p->answer.rows);
+	buf_fini(&p->answer.written);
 }
 
 int64_t

@@ -223,6 +223,9 @@ take_row(struct reading *s, void *owner)
 	}
 	t->of_range++;
 	t->more = picking_row(t->picking, row);
+	/* Without versions of it to look for a row stays as it is. */
+	if (s->sole)
+		writing_go_on(t->picking);
 	return t->more;
 }
 
@@ -270,6 +273,7 @@ read_rows(struct reading *s, const struct span *span, struct taking *t)
 		p->answer.count = before.count;
 		p->answer.full = before.full;
 		p->skipped = skipped;
+		writing_drop(p);
 		return read_rows(s, span, t);
 	}
 	t->to_the_end = t->more && (wanted == 0 || t->of_range < wanted);
@@ -361,6 +365,7 @@ read_answer(struct reading *s, struct picking *p)
 		if (!whole) {
 			p->answer.count = before;
 			p->answer.full = false;
+			writing_drop(p);
 			spans_drop(&p->spans, &span.of);
 			break;
 		}
@@ -448,7 +453,10 @@ reading_answer(struct reading *s, struct history_ticket *t)
 	if (r == E_OK && (r = read_answer(s, p)) == E_OK)
 		r = read_versions(s, p);
 	s->kind->done(s, r);
-	if (r != E_OK) {
+	if (r == E_OK) {
+		writing_end(p);
+	} else {
+		writing_drop(p);
 		p->answer.error = E_STORE;
 		p->answer.count = 0;
 		(void)text_copy(p->answer.why, sizeof(p->answer.why), s->why);

@@ -40,10 +40,18 @@ range_lookup(const struct range *r)
 }
 
 static void
+range_unwrite(struct range *r)
+{
+	buf_fini(&r->written);
+	r->written_rows = 0;
+}
+
+static void
 range_free(struct range **rp)
 {
 	struct range *r = *rp;
 
+	range_unwrite(r);
 	if (r->asker.worker->history != NULL)
 		history_give_back(r->asker.worker->history, &r->rows, r->capacity);
 	mem_free(&r->rows);
@@ -95,6 +103,7 @@ range_begin_over(struct range *r)
 	r->high = range_high(f);
 	r->skip = 0;
 	r->count = 0;
+	range_unwrite(r);
 	r->proven_count = 0;
 	r->oldest_ns = r->unsettled_ns = 0;
 	r->source = 0;
@@ -144,6 +153,8 @@ range_add(struct range *r, const struct history_row *row)
 {
 	size_t more = r->capacity ? r->capacity * 2 : 256;
 
+	if (r->written_rows > 0)
+		range_unwrite(r);
 	if (r->count == r->capacity) {
 		r->rows =
 		    mem_grow(r->rows, r->capacity * sizeof(*r->rows), more * sizeof(*r->rows));
@@ -163,6 +174,9 @@ range_add_stored(struct range *r, struct history_answer *a)
 		r->count = a->count;
 		r->capacity = a->room > a->count ? a->room : a->count;
 		a->rows = NULL;
+		r->written = a->written;
+		r->written_rows = a->count;
+		memset(&a->written, 0, sizeof(a->written));
 		return;
 	}
 	for (size_t i = 0; i < a->count; i++)
@@ -507,6 +521,9 @@ range_ask_store(struct range *r)
 		.final_after_ns = conf->history_final_after * CLOCK_MS,
 		.wait_ms = conf->history_wait };
 	int error;
+
+	if (r->rows == NULL && (!r->down || f->descending))
+		q.writer = &range_writer;
 
 	q.series.what = r->ask.kind == ASK_BARS ? COVERED_BARS : COVERED_TRADES;
 	q.series.asset = r->ask.asset;

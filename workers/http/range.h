@@ -27,12 +27,16 @@ struct range {
 	uint64_t	 source;	/* a recording's when any is */
 	struct history_row *rows;	/* in the order of the walk */
 	size_t		 count, capacity;
+	struct buf	 written;	/* so many rows as they are shown, when these are all there are; empty otherwise */
+	size_t		 written_rows;
 	struct {
 		int64_t	 start, end;
 	}		 proven[RANGE_FETCHES_MAX + 2];	/* by the store, in the order of the walk */
 	unsigned	 proven_count;
 };
 
+/* Rows as they are shown, where that is the order of the walk. */
+extern const struct history_writer range_writer;
 /* The answer's data. E_OVERLOADED: it is too large. */
 int	range_show(struct range *, struct shown **) MUST_CHECK;
 

@@ -11,6 +11,8 @@
 /* Of a row as JSON: room for them is made at once. */
 #define ROW_BYTES_USUAL 200
 #define ROW_BYTES_LEAST 128
+/* Of rows that are written as they come: how many there will be is not known. */
+#define ROWS_FIRST 32
 
 struct gaps {
 	struct json *json;
@@ -130,31 +132,93 @@ facts_add_source(
 }
 
 static void
-rows_write(struct range *r, struct json *j, struct shown_facts *f)
+facts_add_rows(const struct range *r, struct shown_facts *f)
 {
-	int64_t final_after = r->asker.worker->proc->conf.history_final_after * CLOCK_MS;
-	int64_t length = r->ask.kind == ASK_BARS ? timeframe_ns(r->ask.fetch.timeframe) : 0;
 	const struct history_row *row;
 	int64_t newest = INT64_MIN;
 
-	json_array_open(j, NULL);
 	for (size_t i = 0; i < r->count; i++) {
 		row = row_shown(r, i);
-		if (r->ask.kind == ASK_BARS) {
-			render_bar_row(j, &row->v.bar,
-			    row->v.bar.received - final_after - length >= row->v.bar.event,
-			    row->versions);
-			if (row->versions > 1)
-				f->quality |= QUALITY_REVISED;
-		} else {
-			render_trade_row(
-			    j, &row->v.trade, trade_is_final(&row->v.trade, final_after));
-			if (row->v.trade.update[0] != '\0')
-				f->quality |= QUALITY_REVISED;
-		}
+		if (r->ask.kind == ASK_BARS ? row->versions > 1 : row->v.trade.update[0] != '\0')
+			f->quality |= QUALITY_REVISED;
 		facts_add_source(r, row, &newest, f);
 	}
+}
+
+static void
+bar_write(struct json *j, const struct history_row *row, int64_t final_after, int64_t length)
+{
+	const struct bar *b = &row->v.bar;
+
+	render_bar_row(j, b, b->received - final_after - length >= b->event, row->versions);
+}
+
+static void
+trade_write(struct json *j, const struct history_row *row, int64_t final_after)
+{
+	render_trade_row(j, &row->v.trade, trade_is_final(&row->v.trade, final_after));
+}
+
+static void
+rows_write(struct range *r, struct json *j)
+{
+	int64_t final_after = r->asker.worker->proc->conf.history_final_after * CLOCK_MS;
+	bool bars = r->ask.kind == ASK_BARS;
+	int64_t length = bars ? timeframe_ns(r->ask.fetch.timeframe) : 0;
+
+	json_array_open(j, NULL);
+	for (size_t i = 0; i < r->count; i++) {
+		if (bars)
+			bar_write(j, row_shown(r, i), final_after, length);
+		else
+			trade_write(j, row_shown(r, i), final_after);
+	}
 	json_array_close(j);
+}
+
+static int
+rows_begin(struct buf *rows)
+{
+	buf_fini(rows);
+	buf_init(rows, ASSEMBLY_BYTES_MAX);
+	return shown_room(rows, (size_t)ROWS_FIRST * ROW_BYTES_USUAL);
+}
+
+static void
+row_write(struct json *j, const struct history_row *row, const struct history_question *q)
+{
+	if (q->series.what == COVERED_BARS)
+		bar_write(j, row, q->final_after_ns, timeframe_ns(q->series.timeframe));
+	else
+		trade_write(j, row, q->final_after_ns);
+}
+
+const struct history_writer range_writer = { .begin = rows_begin, .row = row_write };
+
+/* Its rows came out of the store at once, and written. */
+static bool
+range_is_written(const struct range *r)
+{
+	return r->count > 0 && r->written_rows == r->count && buf_len(&r->written) > 0;
+}
+
+static int
+rows_show(struct range *r, struct buf *rows)
+{
+	struct json j;
+	int error;
+
+	if (range_is_written(r)) {
+		*rows = r->written;
+		memset(&r->written, 0, sizeof(r->written));
+		return E_OK;
+	}
+	buf_init(rows, ASSEMBLY_BYTES_MAX);
+	error = shown_room(rows, r->count * ROW_BYTES_USUAL);
+	mem_touch(buf_tail(rows), r->count * ROW_BYTES_LEAST);
+	json_begin(&j, rows);
+	rows_write(r, &j);
+	return error == E_OK ? json_end(&j) : error;
 }
 
 static void
@@ -192,13 +256,9 @@ range_show(struct range *r, struct shown **out)
 	int error;
 
 	facts_begin(r, &f);
-	buf_init(&rows, ASSEMBLY_BYTES_MAX);
+	facts_add_rows(r, &f);
 	buf_init(&gaps, ASSEMBLY_BYTES_MAX);
-	error = shown_room(&rows, r->count * ROW_BYTES_USUAL);
-	mem_touch(buf_tail(&rows), r->count * ROW_BYTES_LEAST);
-	json_begin(&j, &rows);
-	rows_write(r, &j, &f);
-	error = error == E_OK ? json_end(&j) : error;
+	error = rows_show(r, &rows);
 	if (error == E_OK && r->ask.gaps) {
 		json_begin(&j, &gaps);
 		gaps_write(r, &j);

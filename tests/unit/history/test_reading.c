@@ -76,7 +76,7 @@ make_sqlite(void)
 	return db;
 }
 
-/* An answer as it was given, kept: rows are taken. */
+/* An answer as it was given, kept: rows are taken, and what is written of them. */
 struct kept {
 	struct history_answer answer;
 	bool came;
@@ -89,7 +89,60 @@ keep(struct history_answer *a, void *owner)
 
 	k->answer = *a;
 	a->rows = NULL;
+	memset(&a->written, 0, sizeof(a->written));
 	k->came = true;
+}
+
+static void
+kept_free(struct kept *k)
+{
+	free(k->answer.rows);
+	buf_fini(&k->answer.written);
+}
+
+static int
+written_begin(struct buf *b)
+{
+	buf_fini(b);
+	buf_init(b, 1 << 20);
+	return buf_add_text(b, "front");
+}
+
+static void
+written_row(struct json *j, const struct history_row *row, const struct history_question *q)
+{
+	json_array_open(j, NULL);
+	json_i64(j, NULL, row_event(&q->series, row));
+	json_f64(j, NULL, q->series.what == COVERED_BARS ? row->v.bar.close : row->v.trade.price);
+	json_u64(j, NULL, row->versions);
+	json_array_close(j);
+}
+
+static const struct history_writer writer = { written_begin, written_row };
+
+/* What was written, if anything, is every row as it is answered, and nothing else. */
+static void
+check_written(const struct history_question *q, const struct history_answer *a, const char *of)
+{
+	struct buf wanted = { 0 };
+	struct json j;
+
+	if (q->writer == NULL || a->count == 0) {
+		cr_expect_eq(buf_len(&a->written), 0, "%s", of);
+		return;
+	}
+	cr_assert_eq(written_begin(&wanted), E_OK);
+	json_begin(&j, &wanted);
+	json_array_open(&j, NULL);
+	for (size_t i = 0; i < a->count; i++)
+		written_row(&j, &a->rows[i], q);
+	json_array_close(&j);
+	cr_assert_eq(json_end(&j), E_OK);
+	cr_expect(buf_len(&a->written) == buf_len(&wanted) &&
+		      memcmp(buf_data(&a->written), buf_data(&wanted), buf_len(&wanted)) == 0,
+	    "%s: %.*s instead of %.*s", of, (int)buf_len(&a->written), buf_data(&a->written),
+	    (int)buf_len(&wanted), buf_data(&wanted));
+	buf_fini(&wanted);
 }
 
 static void
@@ -135,12 +188,14 @@ compare(struct history *h, world_exec *exec, void *db, const char *clear, unsign
 
 			snprintf(of, sizeof(of), "world %u question %u", w, i);
 			world_question(&q, &seed);
+			q.writer = i % 4 == 3 ? NULL : &writer;
 			if (i == 7)
 				give_used(h);
 			ask(h, &q, &kept);
 			cr_expect(i != 7 || kept.answer.room == HISTORY_ROWS_MAX);
 			world_check(&world, &q, &kept.answer, of);
-			free(kept.answer.rows);
+			check_written(&q, &kept.answer, of);
+			kept_free(&kept);
 		}
 	}
 }
@@ -220,6 +275,49 @@ Test(reading, what_a_recording_said_is_no_answer_where_upstream_is_the_market)
 	ask(h, &q, &k);
 	cr_expect_eq(k.answer.count, 0, "nothing but a recording");
 	cr_expect_lt(k.answer.reach, q.start);
+	history_close(&h);
+	sqlite3_close(db);
+}
+
+/* A row of another call shows up behind rows of the only one that is covered: those have versions after all. */
+Test(reading, what_is_written_of_a_row_tells_versions_that_were_found_late)
+{
+	const int64_t minute = INT64_C(60000000000), received = INT64_C(1800000000000000000);
+	sqlite3 *db = make_sqlite();
+	struct history *h = history_open(loop, &conf);
+	struct history_question q = { .series = { COVERED_BARS, ASSET_STOCK, "AAPL", "iex", "1Min",
+					  "raw" },
+		.start = WORLD_BEGIN,
+		.end = WORLD_BEGIN + 4 * minute - 1,
+		.limit = 10,
+		.now_ns = received + 1,
+		.wait_ms = 5000,
+		.writer = &writer };
+	char sql[512];
+	struct kept k;
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(sql, sizeof(sql),
+		    "INSERT INTO bars VALUES (1, 3, 0, 'AAPL', 'iex', '1Min', 'raw', %lld, %lld, "
+		    "1, 2, 0.5, %d, 10, NULL, 0, 'fetcher', %d)",
+		    (long long)(WORLD_BEGIN + (i % 4) * minute), (long long)(received - i / 4), i,
+		    i + 1);
+		exec_sqlite(db, sql);
+	}
+	snprintf(sql, sizeof(sql),
+	    "INSERT INTO coverage VALUES (1, 3, 1, 'AAPL', 'iex', '1Min', 'raw', %lld, %lld, "
+	    "%lld, 4, 'fetcher', 9)",
+	    (long long)q.start, (long long)q.end, (long long)received);
+	exec_sqlite(db, sql);
+	for (q.descending = false;; q.descending = true) {
+		ask(h, &q, &k);
+		cr_assert_eq(k.answer.count, 4, "%s", k.answer.why);
+		cr_expect_eq(k.answer.rows[q.descending ? 3 : 0].versions, 2);
+		check_written(&q, &k.answer, q.descending ? "descending" : "ascending");
+		kept_free(&k);
+		if (q.descending)
+			break;
+	}
 	history_close(&h);
 	sqlite3_close(db);
 }
