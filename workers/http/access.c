@@ -18,9 +18,9 @@ access_configure(struct access *a, const struct conf *conf)
 const char *
 asker_trace_id(const struct asker *a, struct trace_texts *texts)
 {
-	if (a->trace[0] == '\0')
+	if (!trace_is(&a->context))
 		return NULL;
-	(void)text_copy_n(texts->id, sizeof(texts->id), a->trace + 3, TRACE_ID_LEN);
+	trace_format_id(&a->context, texts->id);
 	return texts->id;
 }
 
@@ -28,9 +28,12 @@ asker_trace_id(const struct asker *a, struct trace_texts *texts)
 static const char *
 asker_span_id(const struct asker *a, struct trace_texts *texts)
 {
-	if (a->trace[0] == '\0' || !a->worker->tracing.on)
+	char whole[TRACEPARENT_LEN + 1];
+
+	if (!trace_is(&a->context) || !a->worker->tracing.on)
 		return NULL;
-	(void)text_copy_n(texts->span, sizeof(texts->span), a->trace + 36, TRACE_SPAN_LEN);
+	trace_format(&a->context, whole);
+	(void)text_copy_n(texts->span, sizeof(texts->span), whole + 36, TRACE_SPAN_LEN);
 	return texts->span;
 }
 

@@ -58,7 +58,7 @@ struct asker {
 	struct http_request	*request;
 	enum route		 route;
 	char			 id[REQUEST_ID_MAX + 1];
-	char			 trace[TRACEPARENT_LEN + 1];	/* `context` as text; "" without one */
+	char			 trace[TRACEPARENT_LEN + 1];	/* `context` as text for the answer; "": it gets none */
 	struct trace_context	 context;	/* the client's, or this request's own where this gateway traces */
 	uint64_t		 parent;	/* the client's span; 0: it sent none */
 	bool			 records;	/* spans are wanted */

@@ -84,14 +84,17 @@ asker_trace_begin(struct asker *a)
 		a->context.flags &= ~(unsigned)TRACE_SAMPLED;
 		a->context.flags |= a->records ? TRACE_SAMPLED : 0;
 	}
-	if (trace_is(&a->context))
+	/* Of one that nobody asked for and nobody records there is nothing to be found by it. */
+	if (trace_is(&a->context) && (a->records || a->parent != 0))
 		trace_format(&a->context, a->trace);
 }
 
 void
 asker_trace_fetch(const struct asker *a, struct msg_fetch *f)
 {
-	(void)text_copy(f->traceparent, sizeof(f->traceparent), a->trace);
+	f->traceparent[0] = '\0';
+	if (trace_is(&a->context))
+		trace_format(&a->context, f->traceparent);
 	if (a->worker->proc->conf.trace_upstream)
 		asker_tracestate(a, f->tracestate);
 }
