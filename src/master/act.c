@@ -104,8 +104,9 @@ slot_serve(struct slot *s)
 	s->page->ready_ns = clock_wall();
 	metric_set(&s->stats, M_WORKER_UP, 0, 0, 1);
 	loop_timer_set(&s->timer, s->master->conf.supervisor_stable_after);
-	log_info("%s: ready after %.1f ms", s->name,
-	    (double)(s->page->ready_ns - s->page->spawned_ns) / (double)CLOCK_MS);
+	/* Whose it is tells lines apart: of one text only a few a second are written. */
+	log_info("%s: ready after %.1f ms, pid %d", s->name,
+	    (double)(s->page->ready_ns - s->page->spawned_ns) / (double)CLOCK_MS, (int)s->pid);
 	slots_note_ready(s->master);
 }
 
