@@ -1,4 +1,5 @@
 """Nothing lost, nothing twice in PostgreSQL, whatever dies: processes of the gateway, the server, the way between them."""
+# Alone: so many records have to come by in its time.
 import contextlib
 import os
 import random

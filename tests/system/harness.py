@@ -204,6 +204,9 @@ class Gateway:
                 return ask(self.port, "/readyz", timeout=5).status == 200
             return False
         wait_for(ready, seconds, "readiness; " + self.tail())
+        # Others were forked as well by now; on a busy machine one may not have come to its executable yet.
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: all(slot for slot, _ in self.processes()), 2)
 
     def tail(self, n=1500):
         return self.log_path.read_text(errors="replace")[-n:]
@@ -224,15 +227,18 @@ class Gateway:
     def children(self):
         """pids by slot, read from /proc: needs no worker to answer. children()[SLOT] waits for one that is being started."""
         found = Children(self)
+        found.update((slot, pid) for slot, pid in self.processes() if slot)
+        return found
+
+    def processes(self):
+        """Slot and pid of each child; no slot: one that executes something else, or nothing of its own yet."""
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
                 if int(fields[1]) != self.process.pid or fields[0] == "Z":
                     continue
                 line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if b"--slot" in line:
-                    found[line[line.index(b"--slot") + 1].decode()] = int(pid)
-        return found
+                yield line[line.index(b"--slot") + 1].decode() if b"--slot" in line else None, int(pid)
 
     def metrics(self):
         return self.ask("/metrics").body.decode()
